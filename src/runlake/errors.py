@@ -1,0 +1,189 @@
+"""Every failure Runlake can answer with, in one tree.
+
+::
+
+    RunlakeError
+    ├── UserError                      the sender can fix it; logged as one line
+    │   ├── FilterError          400   one or more diagnostics with positions
+    │   ├── MalformedError       400   a body, part, field or header that cannot be read
+    │   ├── InvalidError         422   readable, but the value is not acceptable
+    │   ├── TooLargeError        413   over a configured limit
+    │   ├── CursorError          400   not a cursor of this query
+    │   ├── NotFoundError        404
+    │   ├── ConflictError        409
+    │   ├── AccessError          401   (403 when the key is known but may not)
+    │   └── SettingsError        -     start-up only, never over HTTP
+    └── FaultError                     ours or the machine's; logged with its trace
+        ├── StoreError           500   the engine refused a statement; carries its code and name
+        ├── StoreUnavailableError 503  cannot answer now; a retry may work
+        ├── TooMuchWorkError     503   a query passed its time or memory limit
+        └── OverloadedError      429   admission control; carries Retry-After
+
+Messages start in lower case, have no full stop, name the offending part and say what would be accepted.
+HTTP rendering lives in ``runlake.api.errors`` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One problem in a piece of text, with its place.
+
+    ``start`` and ``end`` are character offsets, ``line`` and ``column`` count from 1, ``excerpt`` is the source
+    line with a caret line below it.
+    """
+
+    code: str
+    message: str
+    start: int
+    end: int
+    line: int
+    column: int
+    excerpt: str
+    expected: tuple[str, ...] = ()
+    suggestion: str | None = None
+
+
+class RunlakeError(Exception):
+    """Base of every error that may reach a caller."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, field: str | None = None, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.suggestion = suggestion
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Seconds after which a retry may succeed, or None when a retry is pointless."""
+        return None
+
+
+class UserError(RunlakeError):
+    """The request is wrong; nothing on our side needs attention."""
+
+    code = "bad_request"
+    status = 400
+
+
+class FilterError(UserError):
+    """A filter does not parse or does not bind; holds every independent problem found."""
+
+    code = "invalid_filter"
+    status = 400
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...], *, field: str | None = None) -> None:
+        if not diagnostics:
+            raise ValueError("a filter error needs at least one diagnostic")
+        first = diagnostics[0]
+        super().__init__(first.message, field=field, suggestion=first.suggestion)
+        self.diagnostics = diagnostics
+
+
+class MalformedError(UserError):
+    """A body, part, header or field that cannot be read; ``position`` is a byte offset where one is known."""
+
+    code = "malformed"
+    status = 400
+
+    def __init__(
+        self, message: str, *, field: str | None = None, position: int | None = None, suggestion: str | None = None
+    ) -> None:
+        super().__init__(message, field=field, suggestion=suggestion)
+        self.position = position
+
+
+class InvalidError(UserError):
+    """Readable but not acceptable."""
+
+    code = "invalid"
+    status = 422
+
+
+class TooLargeError(UserError):
+    """Over a configured limit, which the message names."""
+
+    code = "too_large"
+    status = 413
+
+
+class CursorError(UserError):
+    """Not a cursor, damaged, or made for another query."""
+
+    code = "invalid_cursor"
+    status = 400
+
+
+class NotFoundError(UserError):
+    code = "not_found"
+    status = 404
+
+
+class ConflictError(UserError):
+    code = "conflict"
+    status = 409
+
+
+class AccessError(UserError):
+    code = "unauthorized"
+    status = 401
+
+
+class SettingsError(UserError):
+    """A setting that cannot be used; raised before the server listens."""
+
+    code = "invalid_settings"
+
+
+class FaultError(RunlakeError):
+    """Something on our side failed."""
+
+    code = "fault"
+    status = 500
+
+
+class StoreError(FaultError):
+    """The engine refused or failed a statement; ``engine_code`` and ``engine_name`` are its own."""
+
+    code = "store_error"
+
+    def __init__(self, message: str, *, engine_code: int | None = None, engine_name: str | None = None) -> None:
+        super().__init__(message)
+        self.engine_code = engine_code
+        self.engine_name = engine_name
+
+
+class StoreUnavailableError(FaultError):
+    """The store cannot take or answer this now."""
+
+    code = "store_unavailable"
+    status = 503
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return 1
+
+
+class TooMuchWorkError(FaultError):
+    """A query passed its time or memory limit; the message says which."""
+
+    code = "too_much_work"
+    status = 503
+
+
+class OverloadedError(FaultError):
+    """Admission control turned the request away; nothing was stored."""
+
+    code = "overloaded"
+    status = 429
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return 1
