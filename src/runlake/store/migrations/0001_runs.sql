@@ -1,6 +1,7 @@
+-- Every statement can be repeated, so a start that died half way through is finished by the next one.
 -- Finished runs: one wide immutable row each. A changed run is a new row whose `replaces` names the version it replaces.
 -- Times are microseconds UTC. Absent payloads are empty text; absent ids are the zero UUID.
-CREATE TABLE runs (
+CREATE TABLE IF NOT EXISTS runs (
   tenant_id UUID CODEC(ZSTD(1)),
   session_id UUID CODEC(ZSTD(1)),
   start_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
@@ -81,14 +82,14 @@ SETTINGS index_granularity = 8192, index_granularity_bytes = 1048576, min_bytes_
 
 -- Runs that are not complete: the whole latest state of each, appended again at every change. The highest version of an id
 -- is its state; status 'settled' means "look in runs". No text indexes: the table stays small.
-CREATE TABLE open_runs
+CREATE TABLE IF NOT EXISTS open_runs
 ENGINE = MergeTree
 PARTITION BY intDiv(version, 600000000)
 ORDER BY (tenant_id, id, version)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 256
 EMPTY AS SELECT * FROM runs;
 
-ALTER TABLE open_runs ADD COLUMN search_text String ALIAS arrayElement(arrayMap(
+ALTER TABLE open_runs ADD COLUMN IF NOT EXISTS search_text String ALIAS arrayElement(arrayMap(
     text -> if(isValidASCII(text), lower(text), replaceRegexpAll(replaceRegexpAll(lowerUTF8(text),
       '([\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{So}])', ' \\1 '), '[^\\x00-\\x7f\\p{L}\\p{M}\\p{N}\\p{So}]', ' ')),
     arrayMap(
@@ -101,7 +102,7 @@ ALTER TABLE open_runs ADD COLUMN search_text String ALIAS arrayElement(arrayMap(
       [concat(inputs, ' ', outputs)])), 1);
 
 -- Feedback: the highest version of an id wins, `deleted` hides it.
-CREATE TABLE feedback (
+CREATE TABLE IF NOT EXISTS feedback (
   tenant_id UUID CODEC(ZSTD(1)),
   key LowCardinality(String),
   run_id UUID,

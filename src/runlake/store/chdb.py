@@ -1,0 +1,190 @@
+"""The embedded engine: ClickHouse inside this process, through the package ``chdb``.
+
+Traps, each met and measured on chDB 26.9:
+
+* One process, one data directory: the engine is a process-wide singleton; every handle must name the same path.
+* A handle runs one call at a time, and a query issued while a stream is open on it silently returns nothing. So a
+  handle is taken from the pool for exactly one call or one stream.
+* Handles on different threads do run in parallel; the engine releases the interpreter lock.
+* Parameters are read by two different text readers (see ``engine.encode_param``).
+* Cache limits default to gigabytes; ours are set at open, from the memory the process may use.
+* An insert larger than ``max_insert_block_size`` is split and then no longer atomic; the limits are raised.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import chdb
+import msgspec
+
+from runlake.errors import RunlakeError, StoreError, StoreUnavailableError, TooMuchWorkError
+from runlake.store.engine import Capabilities, QueryStats, Row, Rows, Statement, encode_param
+
+_ROW_FORMAT: Final = "JSONCompactEachRow"
+_MEMORY_LIMIT_CODE: Final = 241
+_TIMEOUT_CODE: Final = 159
+_DISK_FULL_CODE: Final = 243
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?: \(([A-Z_]+)\))?(?: \(version.*)?$", re.DOTALL)
+_DECODER: Final = msgspec.json.Decoder(list[Any])
+
+_INSERT_SETTINGS: Final = (
+    "async_insert=0, input_format_parallel_parsing=0, max_insert_block_size=10000000, "
+    "min_insert_block_size_rows=10000000, min_insert_block_size_bytes=4000000000, max_insert_threads=1"
+)
+
+
+class ChdbEngine:
+    """``Engine`` over chDB. Thread-safe; at most ``max_handles`` calls run at once, further ones wait."""
+
+    def __init__(self, path: Path, *, memory_limit_bytes: int, max_handles: int) -> None:
+        cache_bytes = memory_limit_bytes // 16
+        self._address = (
+            f"{path}?max_server_memory_usage={memory_limit_bytes}"
+            f"&mark_cache_size={cache_bytes}&index_mark_cache_size={cache_bytes}"
+            f"&primary_index_cache_size={cache_bytes}&text_index_postings_cache_size={cache_bytes}"
+            "&background_pool_size=2&background_merges_mutations_concurrency_ratio=1"
+        )
+        self._plain_address = str(path)
+        self._handles: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._permits = threading.BoundedSemaphore(max_handles)
+        self._opened: list[Any] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._handles.put(self._connect(self._address))
+        self._version = str(self.select(Statement("SELECT version()")).rows[0][0])
+
+    @classmethod
+    def open(cls, path: Path, *, memory_limit_bytes: int = 4 << 30, max_handles: int = 8) -> ChdbEngine:
+        """Open or create the data directory ``path``; the caller holds its lock."""
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path, memory_limit_bytes=memory_limit_bytes, max_handles=max_handles)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(name="chdb", in_process=True, version=self._version)
+
+    def command(self, statement: Statement, /) -> None:
+        with self._handle() as handle:
+            self._query(handle, statement)
+
+    def select(self, statement: Statement, /) -> Rows:
+        started = time.perf_counter()
+        with self._handle() as handle:
+            result = self._query(handle, statement)
+            data: bytes = result.bytes()
+            read = (int(result.storage_rows_read()), int(result.storage_bytes_read()))
+        rows: list[Row] = _DECODER.decode_lines(data)
+        return Rows(rows, QueryStats(*read, elapsed_ms=(time.perf_counter() - started) * 1000))
+
+    @contextmanager
+    def stream(self, statement: Statement, /) -> Iterator[Iterator[list[Row]]]:
+        with self._handle() as handle:
+            try:
+                result = handle.send_query(_with_settings(statement), _ROW_FORMAT, params=_encoded(statement))
+            except Exception as error:
+                raise _translate(error) from error
+            try:
+                yield self._blocks(result)
+            finally:
+                result.close()
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes], /) -> None:
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) SETTINGS {_INSERT_SETTINGS}"
+        with self._handle() as handle:
+            inserter = None
+            try:
+                inserter = handle.send_insert(sql, _ROW_FORMAT)
+                inserter.append(b"\n".join(rows) + b"\n")
+                inserter.finish()
+            except Exception as error:
+                if inserter is not None:
+                    inserter.cancel()
+                raise _translate(error) from error
+
+    def close(self) -> None:
+        """End every handle; the engine writes nothing afterwards."""
+        with self._lock:
+            self._closed = True
+            opened, self._opened = self._opened, []
+        for handle in opened:
+            handle.close()
+
+    def _connect(self, address: str) -> Any:
+        try:
+            handle = chdb.connect(address)
+        except Exception as error:
+            raise _translate(error) from error
+        with self._lock:
+            self._opened.append(handle)
+        return handle
+
+    @contextmanager
+    def _handle(self) -> Iterator[Any]:
+        with self._permits:
+            if self._closed:
+                raise StoreUnavailableError("the store is closed")
+            try:
+                handle = self._handles.get_nowait()
+            except queue.Empty:
+                handle = self._connect(self._plain_address)
+            try:
+                yield handle
+            finally:
+                self._handles.put(handle)
+
+    @staticmethod
+    def _query(handle: Any, statement: Statement) -> Any:
+        try:
+            return handle.query(_with_settings(statement), _ROW_FORMAT, params=_encoded(statement))
+        except Exception as error:
+            raise _translate(error) from error
+
+    @staticmethod
+    def _blocks(result: Any) -> Iterator[list[Row]]:
+        while True:
+            try:
+                chunk = result.fetch()
+            except Exception as error:
+                raise _translate(error) from error
+            if chunk is None:
+                return
+            data: bytes = chunk.bytes()
+            if not data:
+                return
+            yield _DECODER.decode_lines(data)
+
+
+def _with_settings(statement: Statement) -> str:
+    if not statement.settings:
+        return statement.sql
+    clause = ", ".join(f"{name}={value!r}" for name, value in statement.settings.items())
+    return f"{statement.sql} SETTINGS {clause}"
+
+
+def _encoded(statement: Statement) -> dict[str, str]:
+    return {param.name: encode_param(param.value) for param in statement.params}
+
+
+def _translate(error: Exception) -> RunlakeError:
+    """The error of our tree for an engine failure; keeps the engine's code and symbolic name."""
+    if isinstance(error, RunlakeError):
+        return error
+    match = _CODE.search(str(error))
+    if match is None:
+        return StoreError(str(error))
+    code, text, name = int(match[1]), match[2].strip(), match[3]
+    if code == _TIMEOUT_CODE:
+        return TooMuchWorkError("the query passed its time limit; narrow it by project or time")
+    if code == _MEMORY_LIMIT_CODE:
+        return TooMuchWorkError("the query passed its memory limit; narrow it by project or time, or select fewer fields")
+    if code == _DISK_FULL_CODE:
+        return StoreUnavailableError("no space is left on the store's disk")
+    return StoreError(text, engine_code=code, engine_name=name)
