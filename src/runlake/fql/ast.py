@@ -6,7 +6,8 @@ comparison, so two filters that differ only in spacing and quoting have equal tr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
@@ -40,7 +41,7 @@ class TextValue:
     """Text, unescaped; barewords such as ``1s`` become text too."""
 
     value: str
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +49,24 @@ class NumberValue:
     """A number, exactly as written: ``int`` without point and exponent, else ``Decimal``."""
 
     value: int | Decimal
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BooleanValue:
     value: bool
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NullValue:
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListValue:
     items: tuple[Value, ...]
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class ObjectValue:
     """A JSON object, members in the order written."""
 
     members: tuple[tuple[str, Value], ...]
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 Value: TypeAlias = TextValue | NumberValue | BooleanValue | NullValue | ListValue | ObjectValue
@@ -84,7 +85,7 @@ class FieldPath:
     """A field name, as the parts between its dots; has at least one, none of them empty."""
 
     segments: tuple[str, ...]
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
         return ".".join(self.segments)
@@ -97,7 +98,7 @@ class Comparison:
     function: Function
     field: FieldPath | None
     value: Value
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
     @property
     def name_span(self) -> Span:
@@ -110,7 +111,7 @@ class And:
     """``and(...)`` with one child or more; the borders of nested ones matter to pairs, so nothing is merged."""
 
     children: tuple[Expr, ...]
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +119,13 @@ class Or:
     """``or(...)`` with one child or more."""
 
     children: tuple[Expr, ...]
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Not:
     child: Expr
-    span: Span = field(default=NOWHERE, compare=False)
+    span: Span = attribute(default=NOWHERE, compare=False)
 
 
 Expr: TypeAlias = And | Or | Not | Comparison

@@ -8,6 +8,7 @@ comes first in the text.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -161,9 +162,10 @@ def _read_bare(text: str, span: Span) -> Token:
 
 
 def _read_string(text: str, offset: int) -> Token:
-    """
+    r"""Quoted text, in either kind of quotes, unescaped.
+
     string = '"' { char | escape } '"' | "'" { char | escape } "'"
-    escape = "\\" ( one of "'\\/abfnrtv%_ | "u" hex4 | "U" hex8 | "x" hex2 )
+    escape = "\" ( one of "'\\/abfnrtv%_ | "u" hex4 | "U" hex8 | "x" hex2 )
     """
     found = _STRING.match(text, offset)
     if found is None:
@@ -181,7 +183,7 @@ def _unescape(body: str, base: int) -> str:
         digits = found["u"] or found["U"] or found["x"]
         if digits is not None:
             code_point = int(digits, 16)
-            if code_point > 0x10FFFF:
+            if code_point > sys.maxunicode:
                 raise _BrokenError(span, f"{quoted(found.group())} is no character")
             return chr(code_point)
         letter = found["one"]

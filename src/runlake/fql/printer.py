@@ -39,10 +39,9 @@ def print_filter(expr: Expr) -> str:
             return f"or({', '.join(map(print_filter, children))})"
         case Not(child=child):
             return f"not({print_filter(child)})"
-        case Comparison(function=function, field=None, value=value):
-            return f"{function}({print_value(value)})"
-        case Comparison(function=function, field=FieldPath() as path, value=value):
-            return f"{function}({print_field(path)}, {print_value(value)})"
+        case Comparison(function=function, field=path, value=value):
+            arguments = print_value(value) if path is None else f"{print_field(path)}, {print_value(value)}"
+            return f"{function}({arguments})"
         case _:
             assert_never(expr)
 
