@@ -40,6 +40,8 @@ _INSERT_SETTINGS: Final = (
     "min_insert_block_size_rows=10000000, min_insert_block_size_bytes=4000000000, max_insert_threads=1"
 )
 
+_SESSION_SETTINGS: Final = "output_format_json_quote_decimals=1&output_format_json_quote_64bit_integers=0"
+
 
 class ChdbEngine:
     """``Engine`` over chDB. Thread-safe; at most ``max_handles`` calls run at once, further ones wait."""
@@ -47,12 +49,12 @@ class ChdbEngine:
     def __init__(self, path: Path, *, memory_limit_bytes: int, max_handles: int) -> None:
         cache_bytes = memory_limit_bytes // 16
         self._address = (
-            f"{path}?max_server_memory_usage={memory_limit_bytes}"
+            f"{path}?{_SESSION_SETTINGS}&max_server_memory_usage={memory_limit_bytes}"
             f"&mark_cache_size={cache_bytes}&index_mark_cache_size={cache_bytes}"
             f"&primary_index_cache_size={cache_bytes}&text_index_postings_cache_size={cache_bytes}"
             "&background_pool_size=2&background_merges_mutations_concurrency_ratio=1"
         )
-        self._plain_address = str(path)
+        self._plain_address = f"{path}?{_SESSION_SETTINGS}"
         self._handles: queue.LifoQueue[Any] = queue.LifoQueue()
         self._permits = threading.BoundedSemaphore(max_handles)
         self._opened: list[Any] = []

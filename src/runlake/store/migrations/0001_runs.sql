@@ -84,7 +84,7 @@ SETTINGS index_granularity = 8192, index_granularity_bytes = 1048576, min_bytes_
 -- is its state; status 'settled' means "look in runs". No text indexes: the table stays small.
 CREATE TABLE IF NOT EXISTS open_runs
 ENGINE = MergeTree
-PARTITION BY intDiv(version, 600000000)
+PARTITION BY intDiv(version, 15000000)
 ORDER BY (tenant_id, id, version)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 256
 EMPTY AS SELECT * FROM runs;

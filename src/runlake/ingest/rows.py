@@ -1,0 +1,237 @@
+"""Rows of ``runs`` and ``open_runs``: how a run's state is written, and read back.
+
+The one place of the write path that knows columns. ``origin`` keeps the rank of every field a write has set, so that a
+stored row turns back into exactly the state it was made from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from runlake.ingest.derive import DerivedRun
+from runlake.model.run import NO_ID, PAYLOAD_FIELDS, Entry, FieldValue, RunField, RunState
+from runlake.store.engine import Row
+
+SETTLED: Final = "settled"
+"""Status of the row that takes a run out of ``open_runs``."""
+
+RUN_COLUMNS: Final = (
+    "tenant_id",
+    "session_id",
+    "start_time",
+    "id",
+    "version",
+    "replaces",
+    "trace_id",
+    "parent_run_id",
+    "is_root",
+    "dotted_order",
+    "name",
+    "run_type",
+    "status",
+    "end_time",
+    "duration_us",
+    "first_token_time",
+    "thread_id",
+    "reference_example_id",
+    "has_error",
+    "error",
+    "tags",
+    "metadata_keys",
+    "metadata_values",
+    "metadata_pairs",
+    "input_keys",
+    "input_pairs",
+    "output_keys",
+    "output_pairs",
+    "model",
+    "provider",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "prompt_cost",
+    "completion_cost",
+    "total_cost",
+    "usage_details",
+    "inputs_preview",
+    "outputs_preview",
+    "inputs",
+    "outputs",
+    "extra",
+    "events",
+    "serialized",
+    "attachments",
+    "origin",
+)
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Content of the column ``origin``: whether a create has come, and the rank of each field that was set."""
+
+    created: bool
+    ranks: dict[RunField, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A state as it lies in the store: where, and under which version."""
+
+    tenant_id: UUID
+    session_id: UUID
+    start_time: int
+    version: int
+    state: RunState
+
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
+
+
+def encode_run(
+    tenant_id: UUID, session_id: UUID, state: RunState, derived: DerivedRun, *, version: int, replaces: int = 0
+) -> bytes:
+    """One JSON array in ``RUN_COLUMNS`` order."""
+    return _ENCODER.encode(
+        (
+            tenant_id,
+            session_id,
+            _time_text(derived.start_time),
+            state.run_id,
+            version,
+            replaces,
+            derived.trace_id,
+            derived.parent_run_id,
+            derived.is_root,
+            derived.dotted_order,
+            derived.name,
+            derived.run_type,
+            derived.status,
+            _time_or_none(derived.end_time),
+            derived.duration_us,
+            _time_or_none(derived.first_token_time),
+            derived.thread_id,
+            state.get(RunField.REFERENCE_EXAMPLE_ID) or NO_ID,
+            derived.has_error,
+            derived.error,
+            derived.tags,
+            derived.metadata_keys,
+            derived.metadata_values,
+            derived.metadata_pairs,
+            derived.input_keys,
+            derived.input_pairs,
+            derived.output_keys,
+            derived.output_pairs,
+            derived.model,
+            derived.provider,
+            derived.prompt_tokens,
+            derived.completion_tokens,
+            derived.total_tokens,
+            _cost(derived.prompt_cost),
+            _cost(derived.completion_cost),
+            _cost(derived.total_cost),
+            derived.usage_details.decode(),
+            derived.inputs_preview,
+            derived.outputs_preview,
+            *(_payload(state, name) for name in PAYLOAD_FIELDS),
+            _payload(state, RunField.ATTACHMENTS),
+            encode_origin(state),
+        )
+    )
+
+
+_SETTLED_COLUMNS: Final = ("tenant_id", "id", "version", "status")
+SETTLED_COLUMNS: Final = _SETTLED_COLUMNS
+
+
+def encode_settled(tenant_id: UUID, run_id: UUID, version: int) -> bytes:
+    """One JSON array in ``SETTLED_COLUMNS`` order: from ``version`` on, look for the run in ``runs``."""
+    return _ENCODER.encode((tenant_id, run_id, version, SETTLED))
+
+
+def encode_origin(state: RunState) -> str:
+    origin = Origin(state.created, {name: entry.rank for name, entry in state.entries.items()})
+    return msgspec.json.encode(origin).decode()
+
+
+_ORIGIN_DECODER: Final = msgspec.json.Decoder(Origin)
+
+STATE_SELECT: Final = (
+    "tenant_id, session_id, toUnixTimestamp64Micro(start_time), id, version, trace_id, parent_run_id, dotted_order, name, "
+    "run_type, toUnixTimestamp64Micro(end_time), reference_example_id, error, tags, inputs, outputs, extra, events, "
+    "serialized, attachments, origin"
+)
+"""What to select to get rows for ``decode_stored``."""
+
+_STATE_FIELDS: Final = (
+    (RunField.SESSION_ID, 1),
+    (RunField.START_TIME, 2),
+    (RunField.TRACE_ID, 5),
+    (RunField.PARENT_RUN_ID, 6),
+    (RunField.DOTTED_ORDER, 7),
+    (RunField.NAME, 8),
+    (RunField.RUN_TYPE, 9),
+    (RunField.END_TIME, 10),
+    (RunField.REFERENCE_EXAMPLE_ID, 11),
+    (RunField.ERROR, 12),
+    (RunField.TAGS, 13),
+    (RunField.INPUTS, 14),
+    (RunField.OUTPUTS, 15),
+    (RunField.EXTRA, 16),
+    (RunField.EVENTS, 17),
+    (RunField.SERIALIZED, 18),
+    (RunField.ATTACHMENTS, 19),
+)
+_UUID_FIELDS: Final = frozenset(
+    {RunField.SESSION_ID, RunField.TRACE_ID, RunField.PARENT_RUN_ID, RunField.REFERENCE_EXAMPLE_ID}
+)
+_BYTES_FIELDS: Final = frozenset({*PAYLOAD_FIELDS, RunField.ATTACHMENTS})
+
+
+def decode_stored(row: Row) -> StoredRun:
+    """The stored run of one row of ``STATE_SELECT``."""
+    origin = _ORIGIN_DECODER.decode(str(row[20]))
+    entries = {
+        name: Entry(origin.ranks[name], _field_value(name, row[index]))
+        for name, index in _STATE_FIELDS
+        if name in origin.ranks
+    }
+    return StoredRun(
+        tenant_id=UUID(str(row[0])),
+        session_id=UUID(str(row[1])),
+        start_time=int(str(row[2])),
+        version=int(str(row[4])),
+        state=RunState(UUID(str(row[3])), origin.created, entries),
+    )
+
+
+def _field_value(name: RunField, cell: object) -> FieldValue:
+    if name in _UUID_FIELDS:
+        return UUID(str(cell))
+    if name in _BYTES_FIELDS:
+        return str(cell).encode()
+    if isinstance(cell, list):
+        return tuple(str(item) for item in cell)
+    return cell if isinstance(cell, int) else str(cell)
+
+
+def _payload(state: RunState, name: RunField) -> str:
+    value = state.get(name)
+    return value.decode() if isinstance(value, bytes) else ""
+
+
+def _time_text(us: int) -> str:
+    """Seconds with six decimals: the text form the engine reads into DateTime64(6) without a detour over dates."""
+    sign, magnitude = ("-", -us) if us < 0 else ("", us)
+    return f"{sign}{magnitude // 1_000_000}.{magnitude % 1_000_000:06d}"
+
+
+def _time_or_none(us: int | None) -> str | None:
+    return None if us is None else _time_text(us)
+
+
+def _cost(value: Decimal | None) -> str | None:
+    return None if value is None else format(value, "f")
