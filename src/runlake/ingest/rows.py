@@ -99,7 +99,7 @@ def encode_run(
         (
             tenant_id,
             session_id,
-            _time_text(derived.start_time),
+            time_text(derived.start_time),
             state.run_id,
             version,
             replaces,
@@ -143,8 +143,7 @@ def encode_run(
     )
 
 
-_SETTLED_COLUMNS: Final = ("tenant_id", "id", "version", "status")
-SETTLED_COLUMNS: Final = _SETTLED_COLUMNS
+SETTLED_COLUMNS: Final = ("tenant_id", "id", "version", "status")
 
 
 def encode_settled(tenant_id: UUID, run_id: UUID, version: int) -> bytes:
@@ -223,14 +222,14 @@ def _payload(state: RunState, name: RunField) -> str:
     return value.decode() if isinstance(value, bytes) else ""
 
 
-def _time_text(us: int) -> str:
+def time_text(us: int) -> str:
     """Seconds with six decimals: the text form the engine reads into DateTime64(6) without a detour over dates."""
     sign, magnitude = ("-", -us) if us < 0 else ("", us)
     return f"{sign}{magnitude // 1_000_000}.{magnitude % 1_000_000:06d}"
 
 
 def _time_or_none(us: int | None) -> str | None:
-    return None if us is None else _time_text(us)
+    return None if us is None else time_text(us)
 
 
 def _cost(value: Decimal | None) -> str | None:

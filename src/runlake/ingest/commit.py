@@ -1,0 +1,283 @@
+"""One commit: the writes of many requests become rows, are put on disk, and become visible together.
+
+Runs in the writer's thread only, so nothing here is locked. Order on disk: ``runs`` first, then ``open_runs`` (settled marks
+last), then ``feedback``; visibility last of all. A crash anywhere in between leaves nothing acknowledged behind and
+nothing doubled: see ``ingest.recovery``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+from uuid import UUID
+
+from runlake.ingest.batch import IngestBatch
+from runlake.ingest.costs import CostBook
+from runlake.ingest.derive import DerivedRun, derive_run
+from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
+from runlake.ingest.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
+from runlake.ingest.open_set import OpenSet, RunKey
+from runlake.ingest.placement import Orphans, Place, place_all, rebase, said_place
+from runlake.ingest.rows import (
+    RUN_COLUMNS,
+    SETTLED_COLUMNS,
+    StoredRun,
+    encode_run,
+    encode_settled,
+)
+from runlake.model.project import Feedback
+from runlake.model.run import RunField, RunState, RunWrite, merge_write
+from runlake.store.engine import Engine
+from runlake.store.moment import Moments
+
+
+class Projects(Protocol):
+    """Finds, or on first use creates, the project a write belongs to."""
+
+    def resolve(self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None) -> UUID:
+        """The project's id; the default project when neither is given."""
+        ...
+
+
+@dataclass(slots=True)
+class Change:
+    """A run of this commit: what the store has, and what it shall have."""
+
+    key: RunKey
+    stored: StoredRun | None
+    before: RunState
+    after: RunState
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one commit puts on disk."""
+
+    runs: list[bytes] = field(default_factory=list)
+    open_runs: list[bytes] = field(default_factory=list)
+    settled: list[bytes] = field(default_factory=list)
+    feedback: list[bytes] = field(default_factory=list)
+
+
+class Committer:
+    """Turns batches into durable, visible rows. Not thread-safe by design: one per store, one thread."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        moments: Moments,
+        projects: Projects,
+        prices: CostBook,
+        open_set: OpenSet,
+        finished: FinishedRuns,
+        orphans: Orphans,
+        last_version: int,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._moments = moments
+        self._projects = projects
+        self._prices = prices
+        self._open = open_set
+        self._finished = finished
+        self._orphans = orphans
+        self._version = last_version
+        self._now_us = now_us
+
+    def commit(self, batches: Sequence[IngestBatch]) -> None:
+        """Put every write of ``batches`` on disk and make it visible; on any error nothing of it is visible."""
+        self._version = max(self._version, self._now_us())
+        writes = self._group(batches)
+        changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
+        feedback = [item for batch in batches for item in batch.feedback]
+        self._store(changes, feedback)
+
+    def next_version(self) -> int:
+        self._version += 1
+        return self._version
+
+    def _group(self, batches: Sequence[IngestBatch]) -> dict[UUID, dict[UUID, list[RunWrite]]]:
+        grouped: dict[UUID, dict[UUID, list[RunWrite]]] = {}
+        for batch in batches:
+            runs = grouped.setdefault(batch.tenant_id, {})
+            for write in batch.runs:
+                runs.setdefault(write.run_id, []).append(self._in_project(batch.tenant_id, write))
+        return grouped
+
+    def _in_project(self, tenant_id: UUID, write: RunWrite) -> RunWrite:
+        """The write with its project's id instead of a name; a write that names no project stays without one."""
+        session_id = write.fields.get(RunField.SESSION_ID)
+        if session_id is None and write.session_name is None:
+            return write
+        resolved = self._projects.resolve(
+            tenant_id,
+            session_id=session_id if isinstance(session_id, UUID) else None,
+            session_name=write.session_name,
+        )
+        return replace(write, fields={**write.fields, RunField.SESSION_ID: resolved})
+
+    def _changes(self, tenant_id: UUID, runs: Mapping[UUID, Sequence[RunWrite]]) -> list[Change]:
+        known = self._known(tenant_id, runs)
+        changes: dict[UUID, Change] = {}
+        for run_id, writes in runs.items():
+            stored, before = known.get(run_id, (None, RunState(run_id)))
+            after = before
+            for write in writes:
+                after = merge_write(after, write)
+            if after is not before:
+                changes[run_id] = Change((tenant_id, run_id), stored, before, after)
+        self._place(tenant_id, changes)
+        return list(changes.values())
+
+    def _known(
+        self, tenant_id: UUID, runs: Mapping[UUID, Sequence[RunWrite]]
+    ) -> dict[UUID, tuple[StoredRun | None, RunState]]:
+        """States that exist already: open ones from memory or store, finished ones from the store."""
+        known: dict[UUID, tuple[StoredRun | None, RunState]] = {}
+        forgotten: dict[RunKey, int] = {}
+        sought: list[Sought] = []
+        for run_id, writes in runs.items():
+            key = (tenant_id, run_id)
+            version, state = self._open.version(key), self._open.state(key)
+            if state is not None:
+                known[run_id] = (None, state)
+            elif version is not None:
+                forgotten[key] = version
+            else:
+                item = Sought(key, _start_times(writes))
+                if not self._finished.surely_absent(item):
+                    sought.append(item)
+        for key, run in find_open(self._engine, forgotten).items():
+            known[key[1]] = (None, run.state)
+        for run_id, run in find_finished(self._engine, tenant_id, sought).items():
+            known[run_id] = (run, run.state)
+        return known
+
+    def _place(self, tenant_id: UUID, changes: dict[UUID, Change]) -> None:
+        placed, waiting = place_all(
+            {run_id: change.after for run_id, change in changes.items()},
+            lambda run_id: self._find_place(tenant_id, run_id),
+        )
+        for run_id, state in placed.items():
+            changes[run_id].after = state
+        for child_id, parent_id in waiting.items():
+            self._orphans.add(tenant_id, parent_id, child_id)
+        if self._orphans:
+            for run_id in list(placed):
+                self._adopt(tenant_id, run_id, changes)
+
+    def _find_place(self, tenant_id: UUID, run_id: UUID) -> Place | None:
+        key = (tenant_id, run_id)
+        state = self._open.state(key)
+        if state is None and (version := self._open.version(key)) is not None:
+            state = find_open(self._engine, {key: version})[key].state
+        if state is None:
+            stored = find_finished(self._engine, tenant_id, [Sought(key, ())]).get(run_id)
+            state = None if stored is None else stored.state
+        return None if state is None else said_place(state)
+
+    def _adopt(self, tenant_id: UUID, parent_id: UUID, changes: dict[UUID, Change]) -> None:
+        """Move the little traces that waited for this run below it."""
+        children = self._orphans.take((tenant_id, parent_id)) - {parent_id}
+        if not children:
+            return
+        for run in self._runs_of_traces(tenant_id, children, changes):
+            change = changes.setdefault(run.key[1], run)
+            place = said_place(change.after)
+            if place is None or place.trace_id not in children:
+                continue
+            root = changes.get(place.trace_id)
+            change.after = self._moved(change.after, root, place, said_place(changes[parent_id].after))
+
+    @staticmethod
+    def _moved(state: RunState, orphan: Change | None, place: Place, parent: Place | None) -> RunState:
+        if orphan is None or parent is None:
+            return state
+        first = Place(place.trace_id, place.dotted_order.split(".", 1)[0])
+        return rebase(state, first, Place(parent.trace_id, f"{parent.dotted_order}.{first.dotted_order}"))
+
+    def _runs_of_traces(
+        self, tenant_id: UUID, trace_ids: frozenset[UUID], changes: Mapping[UUID, Change]
+    ) -> Iterable[Change]:
+        """Every run of the traces: in this commit, open, finished; each as a change that changes nothing yet."""
+        seen = {run_id: change for run_id, change in changes.items() if _trace_of(change.after) in trace_ids}
+        open_versions = {
+            key: version
+            for key in self._open.keys()  # noqa: SIM118 - not a mapping
+            if key[0] == tenant_id and (version := self._open.version(key)) is not None and key[1] not in changes
+        }
+        for key, run in find_open(self._engine, open_versions).items():
+            if _trace_of(run.state) in trace_ids:
+                seen[key[1]] = Change(key, None, run.state, run.state)
+        for run in find_traces(self._engine, tenant_id, tuple(trace_ids)):
+            key = (tenant_id, run.state.run_id)
+            if run.state.run_id not in changes and key not in self._open:
+                seen[run.state.run_id] = Change(key, run, run.state, run.state)
+        return sorted(seen.values(), key=lambda change: change.key[1] not in trace_ids)
+
+    def _store(self, changes: Sequence[Change], feedback: Sequence[Feedback]) -> None:
+        rows = Rows()
+        placed: list[tuple[Change, DerivedRun, UUID, int]] = []
+        for change in changes:
+            derived = derive_run(change.after, now_us=self._now_us(), prices=self._prices)
+            session_id = self._session_of(change)
+            version = self.next_version()
+            placed.append((change, derived, session_id, version))
+            replaces = 0 if change.stored is None else change.stored.version
+            row = encode_run(change.key[0], session_id, change.after, derived, version=version, replaces=replaces)
+            (rows.runs if _is_finished(change) else rows.open_runs).append(row)
+        marks = [
+            (change.key, self.next_version()) for change in changes if _is_finished(change) and change.key in self._open
+        ]
+        rows.settled = [encode_settled(*key, version) for key, version in marks]
+        rows.feedback = [encode_feedback(item, self.next_version()) for item in feedback]
+        self._insert(rows)
+        self._remember(placed, marks)
+
+    def _insert(self, rows: Rows) -> None:
+        if rows.runs:
+            self._engine.insert("runs", RUN_COLUMNS, rows.runs)
+        if rows.open_runs:
+            self._engine.insert("open_runs", RUN_COLUMNS, rows.open_runs)
+        if rows.settled:
+            self._engine.insert("open_runs", SETTLED_COLUMNS, rows.settled)
+        if rows.feedback:
+            self._engine.insert("feedback", FEEDBACK_COLUMNS, rows.feedback)
+
+    def _remember(
+        self, placed: Sequence[tuple[Change, DerivedRun, UUID, int]], marks: Sequence[tuple[RunKey, int]]
+    ) -> None:
+        for key, version in marks:
+            self._open.settle(key, version)
+        for change, derived, _, version in placed:
+            if _is_finished(change):
+                self._finished.add(change.key, derived.start_time)
+            else:
+                self._open.put(change.key, version, change.after)
+        self._moments.publish(
+            self._version,
+            replaced=frozenset(c.key[0] for c, _, _, _ in placed if c.stored is not None),
+            opened=frozenset(c.key[0] for c, _, _, _ in placed if not _is_finished(c)),
+        )
+
+    def _session_of(self, change: Change) -> UUID:
+        session_id = change.after.get(RunField.SESSION_ID)
+        if isinstance(session_id, UUID):
+            return session_id
+        return self._projects.resolve(change.key[0], session_id=None, session_name=None)
+
+
+def _is_finished(change: Change) -> bool:
+    return change.stored is not None or change.after.complete
+
+
+def _trace_of(state: RunState) -> UUID | None:
+    place = said_place(state)
+    return None if place is None else place.trace_id
+
+
+def _start_times(writes: Sequence[RunWrite]) -> tuple[int, ...]:
+    times = (write.fields.get(RunField.START_TIME) for write in writes)
+    return tuple(time for time in times if isinstance(time, int))
