@@ -152,14 +152,14 @@ PairValue: TypeAlias = str | Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class And:
-    """All children hold. Has at least two."""
+    """All children hold. Has at least two, none of them an ``And``."""
 
     children: tuple[BoundExpr, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Or:
-    """Some child holds. Has at least two."""
+    """Some child holds. Has at least two, none of them an ``Or``."""
 
     children: tuple[BoundExpr, ...]
 
@@ -327,8 +327,9 @@ BoundExpr: TypeAlias = And | Or | Not | Leaf
 
 
 def all_of(children: Iterable[BoundExpr]) -> BoundExpr:
-    """The conjunction in its shortest form: constants folded, no one-child node, repeats dropped."""
-    kept = tuple(dict.fromkeys(child for child in children if child != Constant(value=True)))
+    """The conjunction in its shortest form: flat, constants folded, no one-child node, repeats dropped."""
+    flat = (part for child in children for part in (child.children if isinstance(child, And) else (child,)))
+    kept = tuple(dict.fromkeys(part for part in flat if part != Constant(value=True)))
     if Constant(value=False) in kept:
         return Constant(value=False)
     if len(kept) > 1:
@@ -337,8 +338,9 @@ def all_of(children: Iterable[BoundExpr]) -> BoundExpr:
 
 
 def any_of(children: Iterable[BoundExpr]) -> BoundExpr:
-    """The disjunction in its shortest form: constants folded, no one-child node, repeats dropped."""
-    kept = tuple(dict.fromkeys(child for child in children if child != Constant(value=False)))
+    """The disjunction in its shortest form: flat, constants folded, no one-child node, repeats dropped."""
+    flat = (part for child in children for part in (child.children if isinstance(child, Or) else (child,)))
+    kept = tuple(dict.fromkeys(part for part in flat if part != Constant(value=False)))
     if Constant(value=True) in kept:
         return Constant(value=True)
     if len(kept) > 1:
