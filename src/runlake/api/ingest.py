@@ -1,0 +1,130 @@
+"""Writes of runs: ``POST /runs``, ``PATCH /runs/{id}``, ``POST /runs/batch``, ``POST /runs/multipart``.
+
+Each handler reads the body, hands the accepted writes to the writer, and answers 202 when they are on disk. Writes that
+cannot be accepted are named under ``refused``; their neighbours are stored. The answer of a wholly accepted request never
+has a key ``errors``, because a known client takes that for failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Request, patch, post
+from litestar.datastructures import State
+
+from runlake.errors import MalformedError, UserError
+from runlake.ingest.batch import BatchWriter, IngestBatch
+from runlake.model.run import RunWrite, WriteKind
+from runlake.wire.encoding import decode_body
+from runlake.wire.run_writes import ReadBatch, Refusal, read_batch, read_multipart, read_run
+
+
+class RefusedWrite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One write that was not stored, and why."""
+
+    part: str
+    message: str
+    run_id: UUID | None = None
+    suggestion: str | None = None
+
+
+class WriteAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Answer to every write of runs; clients do not read it, people do."""
+
+    message: str
+    accepted: int = 0
+    refused: tuple[RefusedWrite, ...] = ()
+
+
+Incoming = Request[Any, Any, State]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestService:
+    """From a request's bytes to durable runs; ``max_decoded_body_bytes`` bounds what a compressed body may become."""
+
+    writer: BatchWriter
+    max_decoded_body_bytes: int
+    now_us: Callable[[], int]
+    new_id: Callable[[], UUID]
+
+    async def create_run(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
+        write = await self._read(request, lambda body: read_run(body, WriteKind.CREATE))
+        return await self._write_one(tenant_id, write)
+
+    async def patch_run(self, tenant_id: UUID, run_id: UUID, request: Incoming) -> WriteAnswer:
+        write = await self._read(request, lambda body: read_run(body, WriteKind.PATCH, run_id=run_id))
+        return await self._write_one(tenant_id, write)
+
+    async def write_batch(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
+        return await self._write(tenant_id, await self._read(request, read_batch))
+
+    async def write_multipart(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
+        content_type = request.headers.get("content-type", "")
+
+        def read(body: bytes) -> ReadBatch:
+            return read_multipart(body, content_type, tenant_id=tenant_id, now_us=self.now_us, new_id=self.new_id)
+
+        return await self._write(tenant_id, await self._read(request, read))
+
+    async def _read(self, request: Incoming, read: Callable[[bytes], T]) -> T:
+        """Decode and parse the body on another thread, so that a large one does not hold up small requests."""
+        body = await request.body()
+        encoding = request.headers.get("content-encoding")
+        limit_bytes = self.max_decoded_body_bytes
+        return await asyncio.to_thread(lambda: read(decode_body(body, encoding, limit_bytes=limit_bytes)))
+
+    async def _write_one(self, tenant_id: UUID, write: RunWrite) -> WriteAnswer:
+        await self.writer.write(IngestBatch(tenant_id=tenant_id, runs=(write,)))
+        return WriteAnswer("run is stored", accepted=1)
+
+    async def _write(self, tenant_id: UUID, read: ReadBatch) -> WriteAnswer:
+        accepted = len(read.writes) + len(read.feedback)
+        if read.refused and not accepted:
+            raise _all_refused(read.refused)
+        await self.writer.write(IngestBatch(tenant_id=tenant_id, runs=read.writes, feedback=read.feedback))
+        return WriteAnswer("batch is stored", accepted, tuple(_refused(refusal) for refusal in read.refused))
+
+
+def _refused(refusal: Refusal) -> RefusedWrite:
+    return RefusedWrite(refusal.part, refusal.error.message, refusal.run_id, refusal.error.suggestion)
+
+
+def _all_refused(refused: Sequence[Refusal]) -> UserError:
+    """Nothing of the batch could be stored: the first reason, with the part it belongs to."""
+    first = refused[0]
+    more = f" (and {len(refused) - 1} more were refused)" if len(refused) > 1 else ""
+    return MalformedError(f"{first.part}: {first.error.message}{more}", field=first.part)
+
+
+@post("/runs", status_code=202)
+async def create_run(request: Incoming, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+    """Store one started or finished run."""
+    return await ingest.create_run(tenant_id, request)
+
+
+@patch("/runs/{run_id:uuid}", status_code=202)
+async def patch_run(request: Incoming, run_id: UUID, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+    """Change one run; fields that are absent or null stay as they are."""
+    return await ingest.patch_run(tenant_id, run_id, request)
+
+
+@post("/runs/batch", status_code=202)
+async def write_batch(request: Incoming, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+    """Store many creates and patches sent as one JSON object."""
+    return await ingest.write_batch(tenant_id, request)
+
+
+@post("/runs/multipart", status_code=202)
+async def write_multipart(request: Incoming, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+    """Store many creates, patches, feedback and attachments sent as one multipart document."""
+    return await ingest.write_multipart(tenant_id, request)
+
+
+INGEST_HANDLERS: Final = (create_run, patch_run, write_batch, write_multipart)

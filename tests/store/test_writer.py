@@ -1,0 +1,211 @@
+"""The write path against the real embedded engine: one run, once, whatever the order."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import permutations
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from harness import Clock, OpenStore, create, end, open_store, patch, run_id
+from runlake.errors import OverloadedError, StoreError, StoreUnavailableError
+from runlake.ingest.batch import IngestBatch
+from runlake.ingest.sweep import KEPT_US, Sweeper
+from runlake.model.project import Feedback
+from runlake.model.run import RunWrite
+from runlake.store.engine import Statement
+
+SUMMARY = "id, name, status, inputs, outputs, duration_us, arraySort(tags)"
+WHOLE = [str(run_id(1)), "run-1", "success", '{"question":"q"}', '{"answer": "a"}', 250_000, ["late"]]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("together", [True, False])
+def test_any_order_of_create_and_patches_gives_one_run(
+    tmp_path: Path, order: tuple[int, ...], together: bool
+) -> None:
+    """Create, ending patch and a patch of tags, in any order, in one batch or in three, and all repeated."""
+    writes = [create(1), end(1), patch(1, tags=("late",))]
+    arranged = [writes[i] for i in order]
+    with open_store(tmp_path) as store:
+        if together:
+            store.write(*arranged)
+        else:
+            for write in arranged:
+                store.write(write)
+        assert store.select(SUMMARY) == [WHOLE]
+
+        for write in arranged:
+            store.write(write)
+        assert store.select(SUMMARY) == [WHOLE]
+
+
+def test_a_started_run_is_visible_and_ends_as_one_run(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.write(create(1), create(2))
+        assert store.select("id, status") == [[str(run_id(1)), "pending"], [str(run_id(2)), "pending"]]
+
+        store.write(end(1))
+        assert store.select("id, status") == [[str(run_id(1)), "success"], [str(run_id(2)), "pending"]]
+
+
+def test_a_retried_create_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.write(create(1))
+        store.write(end(1))
+        version = store.select("version")
+        store.write(create(1))
+        store.write(create(1, name="another name"))
+
+        assert store.select("version") == version
+
+
+def test_a_patch_of_a_finished_run_replaces_it_once(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.write(create(1), end(1), create(2), end(2))
+        store.write(patch(1, tags=("a",)))
+        store.write(patch(1, tags=("b",)))
+
+        assert store.select("id, tags") == [[str(run_id(1)), ["b"]], [str(run_id(2)), []]]
+
+
+@pytest.mark.parametrize("after_restart", [False, True])
+def test_states_survive_a_restart_with_their_ranks(tmp_path: Path, after_restart: bool) -> None:
+    """What a stored run merges with later must not depend on whether the process was restarted in between."""
+    with open_store(tmp_path) as store:
+        store.write(end(1, tags=("from the end",)), create(2), end(2))
+        if not after_restart:
+            _late_writes(store)
+    with open_store(tmp_path, Clock(us=store.clock.us)) as store:
+        if after_restart:
+            _late_writes(store)
+        assert store.select("id, name, status, tags, outputs") == [
+            [str(run_id(1)), "run-1", "success", ["from the end"], '{"answer": "a"}'],
+            [str(run_id(2)), "run-2", "success", ["amended"], '{"answer": "a"}'],
+        ]
+
+
+def _late_writes(store: OpenStore) -> None:
+    store.write(patch(1, tags=("progress, must lose",)))
+    store.write(create(1, tags=("create, must lose",)))
+    store.write(patch(2, tags=("amended",)))
+
+
+def test_a_run_left_in_both_tables_is_settled_at_start(tmp_path: Path) -> None:
+    """A crash between the two inserts of a commit leaves the open row; start-up repairs it."""
+    with open_store(tmp_path) as store:
+        store.write(create(1))
+        columns = "* REPLACE ('success' AS status, version + 1000000 AS version)"
+        store.engine.command(Statement(f"INSERT INTO runs SELECT {columns} FROM open_runs"))
+    with open_store(tmp_path, Clock(us=store.clock.us + 2_000_000)) as store:
+        assert store.select("id, status") == [[str(run_id(1)), "success"]]
+
+
+def test_children_find_their_place_in_any_order(tmp_path: Path) -> None:
+    """A sender that names only parents gets one trace, whether parents come before or after their children."""
+    root = create(1)
+    child, grandchild = create(2, parent_run_id=run_id(1)), create(3, parent_run_id=run_id(2))
+    for number, order in enumerate(permutations([root, child, grandchild])):
+        with open_store(tmp_path / str(number)) as store:
+            for write in order:
+                store.write(write)
+            store.write(end(1), end(3))
+            rows = store.select("trace_id, length(splitByChar('.', dotted_order)), is_root")
+            assert rows == [[str(run_id(1)), 1, True], [str(run_id(1)), 2, False], [str(run_id(1)), 3, False]]
+
+
+def test_settled_rows_are_swept_and_long_open_runs_stay(tmp_path: Path) -> None:
+    clock = Clock()
+    with open_store(tmp_path, clock) as store:
+        store.write(*(create(n) for n in range(20)))
+        store.write(*(end(n) for n in range(19)))
+        clock.us += KEPT_US + 40_000_000
+        sweeper = _sweeper(store)
+        store.writer.run_exclusively(lambda: _ignore(sweeper.sweep())).result(10)
+        assert len(store.select("id")) == 20
+        store.writer.run_exclusively(lambda: _ignore(sweeper.sweep())).result(10)
+
+        assert len(store.select("id")) == 20
+        assert store.engine.select(Statement("SELECT count() FROM open_runs")).rows == [[1]]
+        store.write(end(19))
+        assert store.select("status") == [["success"]] * 20
+
+
+def _sweeper(store: OpenStore) -> Sweeper:
+    return store.writer._sweeper
+
+
+def _ignore(_: object) -> None:
+    return
+
+
+def test_a_commit_that_fails_half_way_leaves_nothing_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second insert fails once: the sender gets the error, nothing shows, and a retry stores each run once."""
+    with open_store(tmp_path) as store:
+        store.write(create(1))
+        insert = store.engine.insert
+        failures = [StoreUnavailableError("no space is left on the store's disk")]
+
+        def failing(table: str, columns: tuple[str, ...], rows: list[bytes]) -> None:
+            if table == "open_runs" and failures:
+                raise failures.pop()
+            insert(table, columns, rows)
+
+        monkeypatch.setattr(store.engine, "insert", failing)
+        with pytest.raises(StoreUnavailableError):
+            store.write(end(1), create(2), create(3), end(3))
+        assert store.select("id, status") == [[str(run_id(1)), "pending"]]
+
+        store.write(end(1), create(2), create(3), end(3))
+        assert store.select("id, status") == [
+            [str(run_id(1)), "success"],
+            [str(run_id(2)), "pending"],
+            [str(run_id(3)), "success"],
+        ]
+
+
+def test_one_refused_batch_does_not_take_its_neighbours_along(tmp_path: Path) -> None:
+    """A value the engine cannot take fails its own request only, though both share a commit."""
+    with open_store(tmp_path) as store:
+
+        async def both() -> list[BaseException | None]:
+            good, bad = create(1), create(2, start_time=10**17)
+            writes = (IngestBatch(tenant_id=UUID(int=0x7E), runs=(run,)) for run in (good, bad))
+            return await asyncio.gather(*(store.writer.write(batch) for batch in writes), return_exceptions=True)
+
+        good, bad = asyncio.run(both())
+        assert good is None
+        assert isinstance(bad, StoreError)
+        assert store.select("id") == [[str(run_id(1))]]
+
+
+def test_writes_beyond_the_memory_budget_are_turned_away(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.writer._max_pending_bytes = 10
+
+        async def flood() -> list[BaseException | None]:
+            batches = [IngestBatch(tenant_id=UUID(int=0x7E), runs=(_heavy(n),)) for n in range(5)]
+            return await asyncio.gather(*(store.writer.write(b) for b in batches), return_exceptions=True)
+
+        outcomes = asyncio.run(flood())
+        refused = [o for o in outcomes if isinstance(o, OverloadedError)]
+        assert refused
+        assert refused[0].retry_after_s == 1
+        assert len(store.select("id")) == 5 - len(refused)
+
+
+def _heavy(number: int) -> RunWrite:
+    write = create(number)
+    return RunWrite(kind=write.kind, run_id=write.run_id, fields=write.fields, size_bytes=1000)
+
+
+def test_feedback_is_stored_and_the_latest_version_counts(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        for score in (0.0, 1.0):
+            feedback = Feedback(tenant_id=UUID(int=0x7E), id=UUID(int=5), key="helpful", run_id=run_id(1), score=score)
+            asyncio.run(store.writer.write(IngestBatch(tenant_id=UUID(int=0x7E), feedback=(feedback,))))
+
+        rows = store.engine.select(Statement("SELECT key, run_id, score FROM feedback FINAL")).rows
+        assert rows == [["helpful", str(run_id(1)), 1]]
