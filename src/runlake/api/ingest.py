@@ -1,8 +1,8 @@
 """Writes of runs: ``POST /runs``, ``PATCH /runs/{id}``, ``POST /runs/batch``, ``POST /runs/multipart``.
 
-Each handler reads the body, hands the accepted writes to the writer, and answers 202 when they are on disk. Writes that
-cannot be accepted are named under ``refused``; their neighbours are stored. The answer of a wholly accepted request never
-has a key ``errors``, because a known client takes that for failure.
+Each handler reads the body, hands the accepted writes to the writer, and answers 202 when they are on disk. Writes
+that cannot be accepted are named under ``refused``; their neighbours are stored. The answer never has a key ``errors``,
+because a known client takes that for failure.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from runlake.errors import MalformedError, UserError
 from runlake.ingest.batch import BatchWriter, IngestBatch
 from runlake.model.run import RunWrite, WriteKind
 from runlake.wire.encoding import decode_body
+from runlake.wire.feedback import Receipt
 from runlake.wire.run_writes import ReadBatch, Refusal, read_batch, read_multipart, read_run
 
 
@@ -67,9 +68,10 @@ class IngestService:
 
     async def write_multipart(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
         content_type = request.headers.get("content-type", "")
+        receipt = Receipt(tenant_id=tenant_id, now_us=self.now_us(), new_id=self.new_id)
 
         def read(body: bytes) -> ReadBatch:
-            return read_multipart(body, content_type, tenant_id=tenant_id, now_us=self.now_us, new_id=self.new_id)
+            return read_multipart(body, content_type, receipt)
 
         return await self._write(tenant_id, await self._read(request, read))
 

@@ -1,8 +1,8 @@
 """One commit: the writes of many requests become rows, are put on disk, and become visible together.
 
-Runs in the writer's thread only, so nothing here is locked. Order on disk: ``runs`` first, then ``open_runs`` (settled marks
-last), then ``feedback``; visibility last of all. A crash anywhere in between leaves nothing acknowledged behind and
-nothing doubled: see ``ingest.recovery``.
+Runs in the writer's thread only, so nothing here is locked. Order on disk: ``runs`` first, then ``open_runs`` (settled
+marks last), then ``feedback``; visibility last of all. A crash anywhere in between loses nothing acknowledged and
+doubles nothing: see ``ingest.recovery``.
 """
 
 from __future__ import annotations
@@ -93,6 +93,11 @@ class Committer:
         changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
         feedback = [item for batch in batches for item in batch.feedback]
         self._store(changes, feedback)
+
+    @property
+    def last_version(self) -> int:
+        """The last version handed out."""
+        return self._version
 
     def next_version(self) -> int:
         self._version += 1

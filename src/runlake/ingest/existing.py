@@ -18,12 +18,12 @@ from runlake.store.engine import Engine, Params, Row, Statement
 
 _REMEMBERED_RUNS: Final = 200_000
 _SLACK_US: Final = 3_600_000_000
-"""A patch may have moved the stored start away from what a later write says; an hour still reads only a few granules."""
+"""A patch may have moved the stored start away from what a later write says; an hour still reads few granules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A run to look for; ``start_times`` are all the start times its writes mention, empty when none does."""
+    """A run to look for; ``start_times`` are those its writes mention, empty when none does."""
 
     key: RunKey
     start_times: tuple[int, ...]
@@ -93,7 +93,9 @@ def _finished_statement(tenant_id: UUID, sought: Sequence[Sought]) -> Statement:
     bounds = ""
     if times:
         low, high = params.add("Int64", min(times) - _SLACK_US), params.add("Int64", max(times) + _SLACK_US)
-        bounds = f" AND start_time >= fromUnixTimestamp64Micro({low}) AND start_time <= fromUnixTimestamp64Micro({high})"
+        bounds = (
+            f" AND start_time >= fromUnixTimestamp64Micro({low}) AND start_time <= fromUnixTimestamp64Micro({high})"
+        )
     return Statement(
         f"SELECT {STATE_SELECT} FROM runs WHERE tenant_id = {tenant}{bounds} AND id IN {ids}", params.as_tuple()
     )

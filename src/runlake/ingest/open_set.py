@@ -1,7 +1,7 @@
 """What the writer remembers of open runs: all their ids, and as many whole states as fit.
 
-The id set is exact (it is rebuilt at start-up), so "is this run open?" never needs the store. States beyond the byte budget
-are dropped oldest first and read back when a write for them comes.
+The id set is exact (it is rebuilt at start-up), so "is this run open?" never needs the store. States beyond the byte
+budget are dropped oldest first and read back when a write for them comes.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ class OpenSet:
         self._versions.pop(key, None)
         self._forget_state(key)
         self._rows[mark_version // BUCKET_US] += 1
+
+    def remove(self, key: RunKey) -> None:
+        """The run was deleted; its row in ``open_runs`` no longer counts."""
+        self._unlive(key)
+        self._versions.pop(key, None)
+        self._forget_state(key)
 
     def count_row(self, version: int) -> None:
         """A row that never counts (recovery found it already dead)."""

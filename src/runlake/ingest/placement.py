@@ -95,7 +95,9 @@ class Orphans:
 PlaceFinder = Callable[[UUID], Place | None]
 
 
-def place_all(states: Mapping[UUID, RunState], find_place: PlaceFinder) -> tuple[dict[UUID, RunState], dict[UUID, UUID]]:
+def place_all(
+    states: Mapping[UUID, RunState], find_place: PlaceFinder
+) -> tuple[dict[UUID, RunState], dict[UUID, UUID]]:
     """Give every state of one tenant a place; also returns child -> parent for those whose parent nobody knows.
 
     ``find_place`` answers for runs outside ``states``.

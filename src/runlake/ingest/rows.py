@@ -223,7 +223,7 @@ def _payload(state: RunState, name: RunField) -> str:
 
 
 def time_text(us: int) -> str:
-    """Seconds with six decimals: the text form the engine reads into DateTime64(6) without a detour over dates."""
+    """Seconds with six decimals, which the engine reads into DateTime64(6) without a detour over dates."""
     sign, magnitude = ("-", -us) if us < 0 else ("", us)
     return f"{sign}{magnitude // 1_000_000}.{magnitude % 1_000_000:06d}"
 
