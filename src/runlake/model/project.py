@@ -26,8 +26,9 @@ class Project:
 class Feedback:
     """A judgement of a run (or of a project when ``run_id`` is None).
 
-    ``value``, ``correction``, ``source``, ``extra`` and ``feedback_config`` are raw JSON or None; ``score`` is a number,
-    booleans having become 1 and 0. Times are microseconds UTC. Of several rows with one ``id`` the highest ``version`` counts.
+    ``value``, ``correction``, ``source``, ``extra`` and ``feedback_config`` are raw JSON or None; ``score`` is a
+    number, booleans having become 1 and 0. Times are microseconds UTC. Of several rows with one ``id`` the highest
+    ``version`` counts.
     """
 
     tenant_id: UUID

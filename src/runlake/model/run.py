@@ -2,8 +2,9 @@
 
 A run's state is a map from field to (rank, value). Combining two states keeps, field by field, the entry of the higher
 rank, so order, splitting and repetition of writes cannot change the result: the state is a last-writer-wins map. Ranks
-say who wins: a create loses to any patch, a patch without an end loses to one with an end, a later end wins. Between equal
-ranks the first create stays and the last patch wins. Imports nothing of ours; no SQL, no wire spelling.
+say who wins: a create loses to any patch, a patch without an end loses to one with an end, a later end wins. Between
+equal ranks the first create stays and the last patch wins. Attachments are the one exception: they unite. Imports
+nothing of ours beyond this package; no SQL, no wire spelling.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final
 from uuid import UUID
+
+from runlake.model.attachments import merge_attachments
 
 NO_ID: Final = UUID(int=0)
 """Stored where an id is absent, because a Nullable key column costs reads."""
@@ -57,7 +60,8 @@ class RunField(StrEnum):
 
 
 FieldValue = UUID | str | int | bytes | tuple[str, ...]
-"""By field: ids are UUID, times are int microseconds since 1970 UTC, payload JSON is bytes, tags are a tuple, the rest str."""
+"""By field: ids are UUID, times are int microseconds since 1970 UTC, payload JSON and attachments (see
+``model.attachments``) are bytes, tags are a tuple, the rest str."""
 
 PAYLOAD_FIELDS: Final = (
     RunField.INPUTS,
@@ -131,6 +135,13 @@ def rank_of(write: RunWrite) -> Rank:
     return max(PATCH_RANK, end_time) if isinstance(end_time, int) else PATCH_RANK
 
 
+def _unite_attachments(old: Entry | None, new: Entry) -> Entry:
+    """All files of both; a patch adds to the files of the create (seen in the SDK's tests), whichever comes first."""
+    if old is None or not isinstance(old.value, bytes) or not isinstance(new.value, bytes):
+        return Entry(CREATE_RANK, new.value)
+    return Entry(CREATE_RANK, merge_attachments(old.value, new.value))
+
+
 def merge_write(state: RunState, write: RunWrite) -> RunState:
     """``state`` with ``write`` applied; returns ``state`` itself when the write changes nothing."""
     rank = rank_of(write)
@@ -138,9 +149,11 @@ def merge_write(state: RunState, write: RunWrite) -> RunState:
     changed: dict[RunField, Entry] = {}
     for name, value in write.fields.items():
         old = state.entries.get(name)
-        if name is RunField.ATTACHMENTS and old is not None:
-            continue
-        if old is None or rank > old.rank or (rank == old.rank and not keeps_equal and value != old.value):
+        if name is RunField.ATTACHMENTS:
+            united = _unite_attachments(old, Entry(rank, value))
+            if united != old:
+                changed[name] = united
+        elif old is None or rank > old.rank or (rank == old.rank and not keeps_equal and value != old.value):
             changed[name] = Entry(rank, value)
     created = state.created or write.kind is WriteKind.CREATE
     if not changed and created == state.created:
@@ -153,7 +166,9 @@ def merge_states(left: RunState, right: RunState) -> RunState:
     entries = dict(left.entries)
     for name, entry in right.entries.items():
         old = entries.get(name)
-        if old is None or entry.rank > old.rank:
+        if name is RunField.ATTACHMENTS:
+            entries[name] = _unite_attachments(old, entry)
+        elif old is None or entry.rank > old.rank:
             entries[name] = entry
     return RunState(left.run_id, left.created or right.created, entries)
 
