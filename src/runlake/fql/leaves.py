@@ -225,6 +225,9 @@ def _bag_has(target: BagTarget, name: str, value: Value) -> BoundExpr:
     """A JSON object asks for all its pairs; text asks metadata for a key, and inputs and outputs for words."""
     if isinstance(value, ObjectValue):
         return _has_pairs(target.family, "", value)
+    if isinstance(value, (ListValue, NullValue)):
+        message = f"{name} takes text or a JSON object, not {literals.shown(value)}"
+        raise Refusal(message, span=value.span)
     text = literals.read_text(value, name)
     if text.lstrip().startswith("{"):
         return _has_pairs(target.family, "", _read_object(text, name, value))

@@ -103,7 +103,10 @@ class _Reader:
 
     def describe(self, token: Token) -> str:
         """A token for the second half of "expected this, not that"."""
-        return token.kind if token.kind is TokenKind.END else quoted(self.source.fragment(token.span))
+        if token.kind is TokenKind.END:
+            return token.kind
+        written = token.text if token.kind is TokenKind.STRING else self.source.fragment(token.span)
+        return quoted(written)
 
     def fail(self, hint: Hint, *, at: Token | None = None) -> NoReturn:
         """Raise for the token; a broken token at the place speaks for itself."""
