@@ -1,0 +1,129 @@
+"""Law: any order, split and repetition of a run's writes, with restarts in between, gives the same run, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import START_US, Clock, open_store, run_id
+from runlake.model.dotted_order import append_segment, root_segment
+from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
+from runlake.store.engine import Row
+
+COLUMNS = (
+    "id, trace_id, parent_run_id, dotted_order, name, run_type, status, start_time, end_time, duration_us, error, tags, "
+    "inputs, outputs, extra, events, thread_id, metadata_pairs, total_tokens, total_cost, inputs_preview, outputs_preview"
+)
+ROOT_ORDER = root_segment(START_US, run_id(0))
+
+
+@dataclass(frozen=True)
+class Script:
+    """Writes in the order sent, cut into requests; ``restarts`` are the requests before which the process restarts."""
+
+    requests: tuple[tuple[RunWrite, ...], ...]
+    restarts: frozenset[int]
+
+
+def _fields(number: int) -> dict[str, dict[RunField, FieldValue]]:
+    """What the create, a progress patch and the ending patch of a run say; they overlap in tags and outputs."""
+    start_us = START_US + number * 1000
+    child = number > 0
+    place: dict[RunField, FieldValue] = {
+        RunField.TRACE_ID: run_id(0),
+        RunField.DOTTED_ORDER: append_segment(ROOT_ORDER, start_us, run_id(number)) if child else ROOT_ORDER,
+    }
+    if child:
+        place[RunField.PARENT_RUN_ID] = run_id(0)
+    return {
+        "create": {
+            **place,
+            RunField.NAME: f"step {number}",
+            RunField.RUN_TYPE: "llm",
+            RunField.START_TIME: start_us,
+            RunField.INPUTS: b'{"messages": [{"role": "user", "content": "caf\\u00e9"}]}',
+            RunField.EXTRA: b'{"metadata": {"thread_id": "t", "ls_model_name": "gpt-4o", "ls_provider": "openai"}}',
+            RunField.TAGS: ("created",),
+        },
+        "progress": {**place, RunField.TAGS: ("progress",), RunField.OUTPUTS: b'{"text": "so far"}'},
+        "end": {
+            **place,
+            RunField.END_TIME: start_us + 5_000_000,
+            RunField.OUTPUTS: b'{"text": "done", "usage_metadata": {"input_tokens": 7, "output_tokens": 3}}',
+            **({RunField.ERROR: "it broke"} if number % 3 == 2 else {}),
+        },
+    }
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> Script:
+    writes: list[RunWrite] = []
+    for number in range(draw(st.integers(1, 4))):
+        for name, fields in _fields(number).items():
+            kind = WriteKind.CREATE if name == "create" else WriteKind.PATCH
+            for part in _split(draw, fields, kind):
+                writes.extend([RunWrite(kind=kind, run_id=run_id(number), fields=part)] * draw(st.integers(1, 2)))
+    order = draw(st.permutations(writes))
+    cuts = sorted(draw(st.sets(st.integers(1, len(order) - 1), max_size=5)))
+    bounds = [0, *cuts, len(order)]
+    requests = tuple(tuple(order[a:b]) for a, b in zip(bounds, bounds[1:], strict=False))
+    restarts = frozenset(draw(st.sets(st.integers(1, len(requests)), max_size=2)))
+    return Script(requests, restarts)
+
+
+def _split(
+    draw: st.DrawFn, fields: dict[RunField, FieldValue], kind: WriteKind
+) -> list[dict[RunField, FieldValue]]:
+    """One write, or two that say half each; an ending patch is not split, because its end time ranks its fields."""
+    if RunField.END_TIME in fields or not draw(st.booleans()):
+        return [fields]
+    names = sorted(fields)
+    cut = draw(st.integers(1, len(names) - 1))
+    return [{n: fields[n] for n in names[:cut]}, {n: fields[n] for n in names[cut:]}]
+
+
+def _outcome(path: Path, script: Script) -> list[Row]:
+    clock = Clock()
+    remaining = list(enumerate(script.requests))
+    while True:
+        with open_store(path, clock) as store:
+            while remaining:
+                number, request = remaining.pop(0)
+                store.write(*request)
+                if number + 1 in script.restarts:
+                    break
+            else:
+                return store.select(COLUMNS)
+
+
+def _canonical(script: Script) -> Script:
+    """The same writes without repetition: creates first, ends last, in one request."""
+    writes: list[RunWrite] = []
+    for request in script.requests:
+        writes.extend(write for write in request if write not in writes)
+    return Script((tuple(sorted(writes, key=_rank)),), frozenset())
+
+
+def _rank(write: RunWrite) -> tuple[UUID, int]:
+    return write.run_id, 0 if write.kind is WriteKind.CREATE else 1 + (RunField.END_TIME in write.fields)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(script=scripts())
+def test_the_run_does_not_depend_on_how_its_writes_came(script: Script) -> None:
+    with TemporaryDirectory() as folder:
+        expected = _outcome(Path(folder) / "canonical", _canonical(script))
+        actual = _outcome(Path(folder) / "drawn", script)
+
+        assert actual == expected
+        assert len({row_id for row_id, *_ in actual}) == len(actual) == len(_run_ids(script.requests))
+
+
+def _run_ids(requests: Sequence[Sequence[RunWrite]]) -> set[UUID]:
+    return {write.run_id for request in requests for write in request}
