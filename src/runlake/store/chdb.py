@@ -186,7 +186,7 @@ def _translate(error: Exception) -> RunlakeError:
     if code == _TIMEOUT_CODE:
         return TooMuchWorkError("the query passed its time limit; narrow it by project or time")
     if code == _MEMORY_LIMIT_CODE:
-        return TooMuchWorkError("the query passed its memory limit; narrow it by project or time, or select fewer fields")
+        return TooMuchWorkError("the query passed its memory limit; narrow it, or select fewer fields")
     if code == _DISK_FULL_CODE:
         return StoreUnavailableError("no space is left on the store's disk")
     return StoreError(text, engine_code=code, engine_name=name)

@@ -16,7 +16,17 @@ from typing import Any, Protocol
 from uuid import UUID
 
 ParamValue = (
-    str | int | float | bool | Decimal | UUID | datetime | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[UUID]
+    str
+    | int
+    | float
+    | bool
+    | Decimal
+    | UUID
+    | datetime
+    | Sequence[str]
+    | Sequence[int]
+    | Sequence[float]
+    | Sequence[UUID]
 )
 """What may travel as a parameter. Times become microseconds in UTC; sequences become arrays."""
 
@@ -100,7 +110,7 @@ class Capabilities:
 
 
 class Engine(Protocol):
-    """What every engine answers. Methods block; callers choose the thread. Errors are ``runlake.errors.StoreError`` kin."""
+    """What every engine answers. Methods block; callers choose the thread. Errors are kin of ``StoreError``."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -127,8 +137,8 @@ class Engine(Protocol):
 def encode_param(value: ParamValue) -> str:
     """Text form of a parameter value in the engines' ``param_x`` convention.
 
-    A scalar is read by the escaped (TSV) reader, the elements of an array by the quoted reader; the two differ and mixing
-    them silently cuts values (seen on chDB 26.9).
+    A scalar is read by the escaped (TSV) reader, the elements of an array by the quoted reader; the two differ and
+    mixing them fails on backslashes and line ends (seen on chDB 26.9).
     """
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(_quoted(item) for item in value) + "]"
@@ -156,9 +166,7 @@ def format_time(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-_ESCAPES = str.maketrans(
-    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
-)
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
 
 
 def _escaped(text: str) -> str:

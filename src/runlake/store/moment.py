@@ -48,6 +48,11 @@ class Moments:
         with self._lock:
             self._open.discard(tenant_id)
 
+    def open_tenants(self) -> frozenset[UUID]:
+        """Tenants that may have rows in ``open_runs``."""
+        with self._lock:
+            return frozenset(self._open)
+
     def current(self, tenant_id: UUID) -> Moment:
         with self._lock:
             return Moment(self._visible_version, tenant_id in self._replaced, tenant_id in self._open)

@@ -1,0 +1,116 @@
+"""What the writer has to know when it opens a store, read from the store itself.
+
+A process may have died between two inserts of one commit. Rows it left are whole runs of writes that were never
+acknowledged; they stay. The one repair: a run that reached ``runs`` but is still open in ``open_runs`` is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from runlake.ingest.existing import FinishedRuns
+from runlake.ingest.open_set import OpenSet
+from runlake.ingest.placement import Orphans
+from runlake.ingest.rows import SETTLED, SETTLED_COLUMNS, encode_settled
+from runlake.model.run import NO_ID
+from runlake.store.engine import Engine, Params, Row, Statement
+from runlake.store.moment import Moments
+
+_STATE_BUDGET_BYTES: Final = 256 << 20
+_ORPHAN_AGE_DAYS: Final = 7
+_LATEST_START: Final = "SELECT toUnixTimestamp64Micro(max(start_time)) FROM runs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """The writer's memory of a store."""
+
+    open_set: OpenSet
+    finished: FinishedRuns
+    orphans: Orphans
+    last_version: int
+    settled_now: int
+
+
+def recover(engine: Engine, moments: Moments) -> Recovered:
+    """Rebuild the writer's memory, repair what a crash left, and publish what is visible."""
+    open_set, moved, last_version = _read_open(engine)
+    for tenant_id, run_id in moved:
+        last_version += 1
+        engine.insert("open_runs", SETTLED_COLUMNS, [encode_settled(tenant_id, run_id, last_version)])
+        open_set.settle((tenant_id, run_id), last_version)
+    moments.publish(last_version, replaced=_tenants_with_replaced(engine), opened=_tenants_with_open_rows(engine))
+    return Recovered(
+        open_set=open_set,
+        finished=FinishedRuns(known_since_us=_number(engine, _LATEST_START)),
+        orphans=_read_orphans(engine),
+        last_version=last_version,
+        settled_now=len(moved),
+    )
+
+
+def _read_open(engine: Engine) -> tuple[OpenSet, list[tuple[UUID, UUID]], int]:
+    open_set = OpenSet(state_budget_bytes=_STATE_BUDGET_BYTES)
+    latest: dict[tuple[UUID, UUID], tuple[int, bool]] = {}
+    last_version = max(
+        _number(engine, f"SELECT max(version) FROM {table}") for table in ("runs", "open_runs", "feedback")
+    )
+    sql = "SELECT tenant_id, id, version, status FROM open_runs ORDER BY version"
+    for row in engine.select(Statement(sql)).rows:
+        key, version, dead = _open_row(row)
+        if key in latest:
+            open_set.count_row(latest[key][0])
+        latest[key] = (version, dead)
+    for key, (version, dead) in latest.items():
+        if dead:
+            open_set.count_row(version)
+        else:
+            open_set.put(key, version, None)
+    alive = [(tenant, run_id) for (tenant, run_id), (_, dead) in latest.items() if not dead]
+    return open_set, _also_finished(engine, alive), last_version
+
+
+def _open_row(row: Row) -> tuple[tuple[UUID, UUID], int, bool]:
+    return (UUID(str(row[0])), UUID(str(row[1]))), int(str(row[2])), row[3] == SETTLED
+
+
+def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
+    if not alive:
+        return []
+    params = Params()
+    ids = params.add("Array(UUID)", tuple(run_id for _, run_id in alive))
+    rows = engine.select(Statement(f"SELECT tenant_id, id FROM runs WHERE id IN {ids}", params.as_tuple())).rows
+    finished = {(UUID(str(row[0])), UUID(str(row[1]))) for row in rows}
+    return [key for key in alive if key in finished]
+
+
+def _tenants_with_replaced(engine: Engine) -> frozenset[UUID]:
+    rows = engine.select(Statement("SELECT DISTINCT tenant_id FROM runs WHERE replaces > 0")).rows
+    return frozenset(UUID(str(row[0])) for row in rows)
+
+
+def _tenants_with_open_rows(engine: Engine) -> frozenset[UUID]:
+    rows = engine.select(Statement("SELECT DISTINCT tenant_id FROM open_runs")).rows
+    return frozenset(UUID(str(row[0])) for row in rows)
+
+
+def _read_orphans(engine: Engine) -> Orphans:
+    """Recent children that are traces of their own: their parent had not come."""
+    orphans = Orphans()
+    params = Params()
+    none, days = params.add("UUID", NO_ID), params.add("UInt32", _ORPHAN_AGE_DAYS)
+    for table in ("runs", "open_runs"):
+        sql = (
+            f"SELECT tenant_id, parent_run_id, id FROM {table} WHERE parent_run_id != {none} AND trace_id = id "
+            f"AND start_time > now64(6) - toIntervalDay({days})"
+        )
+        for row in engine.select(Statement(sql, params.as_tuple())).rows:
+            orphans.add(UUID(str(row[0])), UUID(str(row[1])), UUID(str(row[2])))
+    return orphans
+
+
+def _number(engine: Engine, sql: str) -> int:
+    return int(str(engine.select(Statement(sql)).rows[0][0]))

@@ -1,0 +1,260 @@
+"""The group commit: requests queue up, one thread puts them on disk together, each is answered when it is there.
+
+While one commit is being written the next one gathers, so the number of fsyncs follows the disk and not the number of
+clients. Admission is by bytes: beyond ``max_pending_bytes`` a request is turned away with a hint when to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from runlake.errors import OverloadedError, RunlakeError, StoreError, StoreUnavailableError
+from runlake.ingest.batch import IngestBatch
+from runlake.ingest.commit import Committer, Projects
+from runlake.ingest.costs import CostBook
+from runlake.ingest.erase import erase_open_runs
+from runlake.ingest.recovery import recover
+from runlake.ingest.sweep import Sweeper
+from runlake.store.engine import Engine, Params, Statement
+from runlake.store.moment import Moments
+
+_SWEEP_EVERY_S: Final = 5.0
+_MAX_COMMIT_BYTES: Final = 64 << 20
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that waits for its commit; ``work`` runs in the writer's thread instead, when given."""
+
+    batch: IngestBatch | None
+    work: Callable[[], None] | None
+    done: Future[None]
+
+    @property
+    def size_bytes(self) -> int:
+        return 0 if self.batch is None else self.batch.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """Counters since start; times in milliseconds."""
+
+    commits: int
+    runs: int
+    feedback: int
+    pending_bytes: int
+    open_runs: int
+    last_commit_ms: float
+
+
+class Writer:
+    """``BatchWriter`` over one store. ``start`` opens the thread, ``close`` commits what is queued and ends it."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        moments: Moments,
+        projects: Projects,
+        prices: CostBook,
+        now_us: Callable[[], int],
+        max_pending_bytes: int = 256 << 20,
+        commit_window_ms: int = 2,
+    ) -> None:
+        self._engine = engine
+        self._moments = moments
+        self._max_pending_bytes = max_pending_bytes
+        self._window_s = commit_window_ms / 1000
+        recovered = recover(engine, moments)
+        self._committer = Committer(
+            engine=engine,
+            moments=moments,
+            projects=projects,
+            prices=prices,
+            open_set=recovered.open_set,
+            finished=recovered.finished,
+            orphans=recovered.orphans,
+            last_version=recovered.last_version,
+            now_us=now_us,
+        )
+        self._sweeper = Sweeper(
+            engine=engine,
+            moments=moments,
+            open_set=recovered.open_set,
+            next_version=self._committer.next_version,
+            now_us=now_us,
+        )
+        self._open_set = recovered.open_set
+        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._pending_bytes = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="runlake-writer", daemon=True)
+        self._closed = False
+        self._dirty_after: int | None = None
+        self._counts = [0, 0, 0]
+        self._last_commit_ms = 0.0
+        self._log = structlog.get_logger("runlake.ingest")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Commit what is queued and stop; later writes are refused."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    async def write(self, batch: IngestBatch) -> None:
+        """Return when the batch is on disk and visible; raise, with nothing of it visible, otherwise."""
+        if batch.runs or batch.feedback:
+            await asyncio.wrap_future(self._enqueue(Pending(batch, None, Future())))
+
+    def erase_open_runs(self, tenant_id: UUID, session_id: UUID) -> Future[None]:
+        """Delete the project's open runs from store and memory, between two commits."""
+        return self.run_exclusively(lambda: erase_open_runs(self._engine, self._open_set, tenant_id, session_id))
+
+    def run_exclusively(self, work: Callable[[], None]) -> Future[None]:
+        """Run ``work`` between two commits, for changes that must not meet a write (deleting a project)."""
+        return self._enqueue(Pending(None, work, Future()))
+
+    def stats(self) -> WriterStats:
+        commits, runs, feedback = self._counts
+        return WriterStats(commits, runs, feedback, self._pending_bytes, len(self._open_set), self._last_commit_ms)
+
+    def _enqueue(self, pending: Pending) -> Future[None]:
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailableError("the server is shutting down")
+            if self._pending_bytes and self._pending_bytes + pending.size_bytes > self._max_pending_bytes:
+                raise OverloadedError("more writes are waiting than memory allows; send again after the given time")
+            self._pending_bytes += pending.size_bytes
+        self._queue.put(pending)
+        return pending.done
+
+    def _run(self) -> None:
+        next_sweep = time.monotonic() + _SWEEP_EVERY_S
+        while True:
+            taken, last = self._take(next_sweep - time.monotonic() if self._open_set.has_rows else None)
+            if taken:
+                self._serve(taken)
+            if last:
+                return
+            if time.monotonic() >= next_sweep:
+                self._sweep()
+                next_sweep = time.monotonic() + _SWEEP_EVERY_S
+
+    def _take(self, wait_s: float | None) -> tuple[list[Pending], bool]:
+        """Everything queued, up to one commit's size; waits for the first. True when the writer shall end."""
+        try:
+            first = self._queue.get(timeout=None if wait_s is None else max(wait_s, 0.0))
+        except queue.Empty:
+            return [], False
+        if first is None:
+            return [], True
+        if self._window_s:
+            time.sleep(self._window_s)
+        taken, size_bytes = [first], first.size_bytes
+        while size_bytes < _MAX_COMMIT_BYTES:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return taken, True
+            taken.append(item)
+            size_bytes += item.size_bytes
+        return taken, False
+
+    def _serve(self, taken: Sequence[Pending]) -> None:
+        writes = [item for item in taken if item.batch is not None]
+        try:
+            self._commit_or_split(writes)
+            for item in taken:
+                if item.work is not None:
+                    self._answer(item, item.work)
+        finally:
+            with self._lock:
+                self._pending_bytes -= sum(item.size_bytes for item in taken)
+
+    def _commit_or_split(self, writes: Sequence[Pending]) -> None:
+        """Commit all together; if the engine refuses, one by one, so that only the offender fails."""
+        if not writes:
+            return
+        try:
+            self._commit(writes)
+        except StoreError as error:
+            if len(writes) == 1:
+                self._fail(writes, error)
+                return
+            for item in writes:
+                self._answer(item, lambda item=item: self._commit([item]))  # type: ignore[misc]  # bound at once
+            return
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any failure; the senders get it
+            self._fail(writes, error)
+            return
+        for item in writes:
+            item.done.set_result(None)
+
+    def _commit(self, writes: Sequence[Pending]) -> None:
+        self._clean()
+        started = time.perf_counter()
+        batches = [item.batch for item in writes if item.batch is not None]
+        visible = self._committer.last_version
+        try:
+            self._committer.commit(batches)
+        except BaseException:
+            self._dirty_after = visible
+            raise
+        self._last_commit_ms = (time.perf_counter() - started) * 1000
+        self._counts[0] += 1
+        self._counts[1] += sum(len(batch.runs) for batch in batches)
+        self._counts[2] += sum(len(batch.feedback) for batch in batches)
+
+    def _clean(self) -> None:
+        """Remove what a failed commit may have left on disk, before its versions could become visible."""
+        if self._dirty_after is None:
+            return
+        for table in ("runs", "open_runs", "feedback"):
+            params = Params()
+            visible = params.add("UInt64", self._dirty_after)
+            self._engine.command(
+                Statement(
+                    f"ALTER TABLE {table} DELETE WHERE version > {visible}", params.as_tuple(), {"mutations_sync": 2}
+                )
+            )
+        self._dirty_after = None
+
+    def _sweep(self) -> None:
+        try:
+            self._clean()
+            self._sweeper.sweep()
+        except RunlakeError:
+            self._log.exception("sweeping open runs failed")
+
+    def _answer(self, item: Pending, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any failure; the sender gets it
+            self._fail([item], error)
+        else:
+            item.done.set_result(None)
+
+    def _fail(self, items: Sequence[Pending], error: Exception) -> None:
+        if not isinstance(error, RunlakeError) or error.status >= 500:  # noqa: PLR2004 - HTTP's own boundary
+            self._log.error("commit failed", exc_info=error)
+        for item in items:
+            item.done.set_exception(error)
