@@ -17,6 +17,11 @@ def test_every_comparator_is_a_function() -> None:
     assert {comparator.value for comparator in Comparator} < {function.value for function in Function}
 
 
+def test_what_a_function_says_of_absent_values_is_what_its_comparator_says() -> None:
+    negative = {comparator.value for comparator in Comparator if comparator.is_negative}
+    assert {row.function.value for row in FUNCTIONS if row.absent == "true"} == negative
+
+
 def test_every_scalar_field_has_a_row_of_its_name() -> None:
     for field in ScalarField:
         row = find_field((field.value,))
