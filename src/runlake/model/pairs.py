@@ -30,8 +30,8 @@ CUT_MARK: Final = "\2"
 
 def pair_of(key: str, value: str) -> str:
     """The indexed text of one entry: key, NUL, value; a long value as its head, byte 1 and 16 hex digits of BLAKE2b."""
-    if SEPARATOR in key:
-        key = key.replace(SEPARATOR, "")
+    if "\0" in key:
+        key = key.replace("\0", "")
     if len(value) > LONG_VALUE_CHARS:
         digest = blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
         value = f"{value[:LONG_VALUE_HEAD_CHARS]}{LONG_VALUE_MARK}{digest}"

@@ -58,6 +58,9 @@ class RunField(StrEnum):
     REFERENCE_EXAMPLE_ID = "reference_example_id"
     ATTACHMENTS = "attachments"
 
+    # States are dictionaries over these; the hash that Enum brings is a Python call at every access.
+    __hash__ = str.__hash__
+
 
 FieldValue = UUID | str | int | bytes | tuple[str, ...]
 """By field: ids are UUID, times are int microseconds since 1970 UTC, payload JSON and attachments (see

@@ -23,6 +23,7 @@ from runlake.wire.feedback import Receipt, read_feedback
 from runlake.wire.json_text import ABSENT, check_json, decode_object, raw_bytes, split_array, split_object, too_deep
 from runlake.wire.multipart import Part, parse_multipart
 from runlake.wire.scalars import read_id, read_text, read_time
+from runlake.wire.times import EARLIEST_US, LATEST_US
 
 WRITE_OVERHEAD_BYTES: Final = 500
 """What a write weighs in memory besides its payload."""
@@ -308,9 +309,12 @@ def _segments(value: object, run_id: UUID) -> tuple[Segment, ...]:
     if not isinstance(value, str):
         raise InvalidError(f"run {run_id}: dotted_order must be a text", field="dotted_order")
     try:
-        return parse_dotted_order(value)
+        segments = parse_dotted_order(value)
     except ValueError as error:
         raise InvalidError(f"run {run_id}: {error}", field="dotted_order") from error
+    if not EARLIEST_US <= segments[-1].time_us <= LATEST_US:
+        raise _disagreement(run_id, "ends with a time out of range; accepted are the years 1900 to 2299")
+    return segments
 
 
 def _check_lineage(segments: tuple[Segment, ...], run_id: UUID, trace_id: UUID | None, parent_id: UUID | None) -> None:
