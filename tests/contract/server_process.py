@@ -1,0 +1,50 @@
+"""A server in a process of its own, that a test may kill. Binds to loopback on a port the system chooses."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Final
+
+_GREETING: Final = re.compile(r" at (http://127\.0\.0\.1:\d+)")
+STOP_TIMEOUT_S: Final = 15
+
+
+class ServerProcess:
+    """Started by the constructor; ``url`` is set when it answers. Its log is ``server.log`` beside ``data``."""
+
+    def __init__(self, data: Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNLAKE_")}
+        command = [sys.executable, "-m", "runlake.cli", "serve", "--port", "0", "--data", str(data)]
+        self._log_path = data.parent / "server.log"
+        with self._log_path.open("a") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        try:
+            self.url = self._read_url(self._process.stdout)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _read_url(self, output: IO[str] | None) -> str:
+        for line in output or ():
+            if found := _GREETING.search(line):
+                return found[1]
+        raise RuntimeError(f"the server did not start:\n{self._log_path.read_text()}")
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL, no chance to write anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to end and wait for it."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+        self._process.wait(STOP_TIMEOUT_S)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
