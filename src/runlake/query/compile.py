@@ -1,0 +1,224 @@
+"""Bound filter to SQL: one condition on the columns of a run, true or false for every row, never NULL.
+
+Values leave only as parameters. Columns come from the ``ColumnMap`` that is passed in. Conditions that look redundant
+beside an exact one are there for an index: each is implied by its neighbour, so it changes the work and not the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from typing import Final, assert_never
+from uuid import UUID
+
+from runlake.fql.bound import (
+    And,
+    BoundExpr,
+    Comparator,
+    Constant,
+    Not,
+    NullTest,
+    Or,
+    PairExists,
+    PayloadLike,
+    ScalarTest,
+    ScalarValue,
+    SearchTest,
+    TagTest,
+)
+from runlake.model.run import NO_ID
+from runlake.query.pair_sql import compile_pairs
+from runlake.query.patterns import read_pattern
+from runlake.query.search_sql import compile_payload_like, compile_search
+from runlake.store.columns import Absence, ColumnMap, Kind, ScalarColumn
+from runlake.store.engine import Params
+
+TRUE: Final = "true"
+FALSE: Final = "false"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_COST_STEP: Final = Decimal("1e-12")
+_COST_LIMIT: Final = Decimal("99999999999999999999999999.999999999999")
+_ORDER: Final = {Comparator.GT: ">", Comparator.GTE: ">=", Comparator.LT: "<", Comparator.LTE: "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class FilterContext:
+    """What the conditions of one statement share: its parameters, the columns, and the placeholders of its scope.
+
+    ``tenant`` and ``visible`` are placeholders already bound, so that a filter cannot name another tenant.
+    """
+
+    params: Params
+    columns: ColumnMap
+    tenant: str
+    visible: str
+
+
+def compile_filter(expr: BoundExpr, context: FilterContext) -> str:
+    """The condition, safe to put next to others with AND."""
+    match expr:
+        case And(children=children):
+            return "(" + " AND ".join(compile_filter(child, context) for child in children) + ")"
+        case Or(children=children):
+            return "(" + " OR ".join(compile_filter(child, context) for child in children) + ")"
+        case Not(child=child):
+            return f"NOT ({compile_filter(child, context)})"
+        case Constant(value=value):
+            return TRUE if value else FALSE
+        case _:
+            return _leaf(expr, context)
+
+
+def _leaf(leaf: ScalarTest | NullTest | TagTest | PairExists | SearchTest | PayloadLike, context: FilterContext) -> str:
+    match leaf:
+        case ScalarTest():
+            return _scalar_test(leaf, context)
+        case NullTest(field=field, negated=negated):
+            return _null_test(context.columns.scalars[field], negated=negated)
+        case TagTest():
+            return _tag_test(leaf, context)
+        case PairExists():
+            return compile_pairs(leaf, context.params, context.columns, tenant=context.tenant, visible=context.visible)
+        case SearchTest():
+            return compile_search(leaf, context.params, context.columns)
+        case PayloadLike():
+            return compile_payload_like(leaf, context.params, context.columns)
+        case _:
+            assert_never(leaf)
+
+
+def _scalar_test(test: ScalarTest, context: FilterContext) -> str:
+    column = context.columns.scalars[test.field]
+    if column.absence is Absence.ALWAYS:
+        positive = FALSE
+    elif isinstance(test.value, tuple):
+        positive = _one_of(column, test.value, context)
+    else:
+        positive = _COMPARE[column.kind](column, test.comparator.positive, test.value, context.params)
+    if column.absence is Absence.NULL:
+        positive = f"ifNull({positive}, {FALSE})"
+    return f"NOT ({positive})" if test.comparator.is_negative else positive
+
+
+def _null_test(column: ScalarColumn, *, negated: bool) -> str:
+    match column.absence:
+        case Absence.NEVER:
+            return TRUE if negated else FALSE
+        case Absence.ALWAYS:
+            return FALSE if negated else TRUE
+        case Absence.NULL:
+            return f"{column.sql} IS {'NOT ' if negated else ''}NULL"
+        case Absence.NO_ID:
+            return f"{column.sql} {'!=' if negated else '='} toUUID('{NO_ID}')"
+        case Absence.EMPTY_TEXT:
+            return f"{column.sql} {'!=' if negated else '='} ''"
+        case _:
+            assert_never(column.absence)
+
+
+def _one_of(column: ScalarColumn, values: tuple[ScalarValue, ...], context: FilterContext) -> str:
+    """Membership; long lists are one array, which the key and the indexes of the table can use."""
+    if column.kind is Kind.ID:
+        ids = [value for value in values if isinstance(value, UUID) and value != NO_ID]
+        return f"{column.sql} IN {context.params.add('Array(UUID)', ids)}" if ids else FALSE
+    if column.kind is Kind.TEXT:
+        texts = [value for value in values if isinstance(value, str) and value]
+        return f"{column.sql} IN {context.params.add('Array(String)', texts)}" if texts else FALSE
+    compare = _COMPARE[column.kind]
+    return "(" + " OR ".join(compare(column, Comparator.EQ, value, context.params) for value in values) + ")"
+
+
+def _compare_id(column: ScalarColumn, comparator: Comparator, value: ScalarValue, params: Params) -> str:
+    if comparator is not Comparator.EQ or not isinstance(value, UUID):
+        raise _impossible(column, comparator, value)
+    return FALSE if value == NO_ID else f"{column.sql} = {params.add('UUID', value)}"
+
+
+def _compare_text(column: ScalarColumn, comparator: Comparator, value: ScalarValue, params: Params) -> str:
+    """Empty text is no value, so what it would match has to be left out by hand."""
+    if not isinstance(value, str):
+        raise _impossible(column, comparator, value)
+    is_present = f"{column.sql} != ''"
+    if comparator is Comparator.EQ:
+        return f"{column.sql} = {params.add('String', value)}" if value else FALSE
+    if comparator is Comparator.LIKE:
+        pattern = read_pattern(value)
+        like = "ILIKE" if column.ignores_case else "LIKE"
+        return f"({is_present} AND {column.sql} {like} {params.add('String', pattern.engine_text)})"
+    return f"({is_present} AND {column.sql} {_ORDER[comparator]} {params.add('String', value)})"
+
+
+def _compare_bool(column: ScalarColumn, comparator: Comparator, value: ScalarValue, params: Params) -> str:
+    del params
+    if comparator is not Comparator.EQ or not isinstance(value, bool):
+        raise _impossible(column, comparator, value)
+    return column.sql if value else f"NOT {column.sql}"
+
+
+def _compare_time(column: ScalarColumn, comparator: Comparator, value: ScalarValue, params: Params) -> str:
+    if not isinstance(value, datetime):
+        raise _impossible(column, comparator, value)
+    moment_us = (value - _EPOCH) // timedelta(microseconds=1)
+    return f"{column.sql} {_sign(comparator)} {time_value(moment_us, params)}"
+
+
+def time_value(moment_us: int, params: Params) -> str:
+    """SQL of a moment given in microseconds since 1970 UTC; any year is exact."""
+    return f"fromUnixTimestamp64Micro({params.add('Int64', moment_us)}, 'UTC')"
+
+
+def _compare_integer(column: ScalarColumn, comparator: Comparator, value: ScalarValue, params: Params) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _impossible(column, comparator, value)
+    return f"{column.sql} {_sign(comparator)} {params.add('Int64', value)}"
+
+
+def _compare_cost(column: ScalarColumn, comparator: Comparator, value: ScalarValue, params: Params) -> str:
+    """Costs are stored in steps of 1e-12; a bound between two steps moves to the one that keeps the answer."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise _impossible(column, comparator, value)
+    rounding = ROUND_CEILING if comparator in (Comparator.GTE, Comparator.LT) else ROUND_FLOOR
+    bound = Decimal(value)
+    if not -_COST_LIMIT <= bound <= _COST_LIMIT:
+        always = comparator in ((Comparator.LT, Comparator.LTE) if bound > 0 else (Comparator.GT, Comparator.GTE))
+        return f"{column.sql} IS NOT NULL" if always else FALSE
+    with localcontext(prec=60):
+        step = bound.quantize(_COST_STEP, rounding=rounding)
+    if comparator is Comparator.EQ and step != bound:
+        return FALSE
+    return f"{column.sql} {_sign(comparator)} {params.add('Decimal(38, 12)', format(step, 'f'))}"
+
+
+def _sign(comparator: Comparator) -> str:
+    return "=" if comparator is Comparator.EQ else _ORDER[comparator]
+
+
+_Compare = Callable[[ScalarColumn, Comparator, ScalarValue, Params], str]
+_COMPARE: Final[dict[Kind, _Compare]] = {
+    Kind.ID: _compare_id,
+    Kind.TEXT: _compare_text,
+    Kind.BOOL: _compare_bool,
+    Kind.TIME: _compare_time,
+    Kind.INTEGER: _compare_integer,
+    Kind.COST: _compare_cost,
+}
+
+
+def _impossible(column: ScalarColumn, comparator: Comparator, value: object) -> TypeError:
+    """A tree that the binder never makes."""
+    return TypeError(f"{comparator} of {column.sql} with {type(value).__name__}")
+
+
+def _tag_test(test: TagTest, context: FilterContext) -> str:
+    tags, params = context.columns.tags, context.params
+    if isinstance(test.value, tuple):
+        return f"hasAny({tags}, {params.add('Array(String)', test.value)})"
+    if test.comparator is Comparator.EQ:
+        return f"has({tags}, {params.add('String', test.value)})"
+    pattern = read_pattern(test.value)
+    if pattern.literal is not None:
+        return f"has({tags}, {params.add('String', pattern.literal)})"
+    return f"arrayExists(tag -> tag LIKE {params.add('String', pattern.engine_text)}, {tags})"

@@ -1,0 +1,202 @@
+"""``RunQuery`` and ``Moment`` to statements: where filters, tables and the order of a listing meet.
+
+Named rewrites keep a statement cheap and its result the same:
+
+* ``root filter``: a query for roots tests its trace filter on the run itself, which is the root of its trace.
+* ``id times``: ids made by version 7 of UUID carry their time, so a read by id first looks around those times only.
+* ``read in order``: a filter that reads payloads makes the engine walk in order and stop early; any other is
+  quicker with a scan of narrow columns and a top-N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Final
+from uuid import UUID
+
+from runlake.fql.bound import And as AndExpr
+from runlake.fql.bound import (
+    BoundExpr,
+    Comparator,
+    PairExists,
+    PayloadLike,
+    Phrase,
+    Prefix,
+    ScalarField,
+    ScalarTest,
+    SearchTest,
+    Substring,
+    all_of,
+    leaves,
+)
+from runlake.query.compile import time_value
+from runlake.query.request import Order, QueryLimits, RunQuery
+from runlake.query.scope import RunScope
+from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read
+from runlake.store.engine import Params, Statement
+from runlake.store.moment import Moment
+
+ID_TIME_SLACK_US: Final = 600_000_000
+"""How far a run's start may lie from the time in its id for the first, narrow read by id to find it."""
+
+_UUID_VERSION_7: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A statement and what its cells are, in order."""
+
+    statement: Statement
+    columns: tuple[ReadColumn, ...]
+
+
+def plan_page(query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int) -> RunPlan:
+    """The statement for at most ``rows`` runs of a listing, from ``query.after`` on."""
+    scope = _scope(query, moment)
+    columns = columns_to_read(query.select)
+    conditions = run_conditions(query, scope)
+    direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
+    tail = f" ORDER BY start_time {direction}, id {direction} LIMIT {int(rows)}"
+    if scope.reads_both:
+        named = ", ".join(f"{column.sql} AS cell_{index}" for index, column in enumerate(columns))
+        both = scope.select(f"{named}, start_time AS at_time, id AS at_id", conditions, tail=tail)
+        cells = ", ".join(f"cell_{index}" for index in range(len(columns)))
+        sql = f"SELECT {cells} FROM ({both}) ORDER BY at_time {direction}, at_id {direction} LIMIT {int(rows)}"
+    else:
+        sql = scope.select(", ".join(column.sql for column in columns), conditions, tail=tail)
+    settings = statement_settings(limits) | {"optimize_read_in_order": int(reads_in_order(query))}
+    return RunPlan(Statement(sql, scope.params.as_tuple(), settings), columns)
+
+
+def statement_settings(limits: QueryLimits) -> dict[str, int | str]:
+    """What keeps one statement within its share of the machine."""
+    return {"max_execution_time": max(1, ceil(limits.max_seconds)), "max_memory_usage": limits.max_memory_bytes}
+
+
+def scoped(query: RunQuery, moment: Moment) -> tuple[RunScope, list[str]]:
+    """The scope of a query with its conditions, for statements other than pages (statistics, counts)."""
+    scope = _scope(query, moment)
+    return scope, run_conditions(query, scope)
+
+
+def _scope(query: RunQuery, moment: Moment) -> RunScope:
+    return RunScope(
+        tenant_id=query.tenant_id, sessions=query.sessions, moment=moment, params=Params(), columns=RUN_COLUMNS
+    )
+
+
+def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
+    """All conditions of the query as SQL, those first that cut most for least."""
+    if query.ids is not None:
+        return [*_ids(query.ids, scope), *_times(query, scope), *_after(query, scope)]
+    query = rewrite_root_filter(query)
+    conditions = [*_times(query, scope), *_after(query, scope), *_places(query, scope)]
+    conditions += [scope.condition(expr) for expr in (query.filter, query.search) if expr is not None]
+    if query.trace_filter is not None:
+        conditions.append(_in_traces(["is_root", scope.condition(query.trace_filter)], scope))
+    if query.tree_filter is not None:
+        conditions.append(_in_traces([scope.condition(query.tree_filter)], scope))
+    return conditions
+
+
+def _ids(ids: tuple[UUID, ...], scope: RunScope) -> list[str]:
+    if not ids:
+        return ["false"]
+    if len(ids) == 1:
+        return [f"id = {scope.params.add('UUID', ids[0])}"]
+    return [f"id IN {scope.params.add('Array(UUID)', ids)}"]
+
+
+def _times(query: RunQuery, scope: RunScope) -> list[str]:
+    conditions = []
+    if query.start_time_from is not None:
+        conditions.append(f"start_time >= {time_value(query.start_time_from, scope.params)}")
+    if query.start_time_to is not None:
+        conditions.append(f"start_time <= {time_value(query.start_time_to, scope.params)}")
+    return conditions
+
+
+def _after(query: RunQuery, scope: RunScope) -> list[str]:
+    """The rest of the listing; the bound on the time alone is what the key of the table understands."""
+    if query.after is None:
+        return []
+    sign = "<" if query.order is Order.NEWEST_FIRST else ">"
+    time = time_value(query.after.start_time, scope.params)
+    run_id = scope.params.add("UUID", query.after.run_id)
+    return [f"start_time {sign}= {time}", f"(start_time {sign} {time} OR id {sign} {run_id})"]
+
+
+def _places(query: RunQuery, scope: RunScope) -> list[str]:
+    params = scope.params
+    conditions = []
+    if query.trace is not None:
+        conditions.append(f"trace_id = {params.add('UUID', query.trace)}")
+    if query.parent_run is not None:
+        conditions.append(f"parent_run_id = {params.add('UUID', query.parent_run)}")
+    if query.reference_examples is not None:
+        conditions.append(f"reference_example_id IN {params.add('Array(UUID)', query.reference_examples)}")
+    if query.run_type is not None:
+        conditions.append(f"run_type = {params.add('String', query.run_type)}")
+    if query.is_root is not None:
+        conditions.append("is_root" if query.is_root else "NOT is_root")
+    if query.error is not None:
+        conditions.append("error != ''" if query.error else "error = ''")
+    return conditions
+
+
+def _in_traces(conditions: list[str], scope: RunScope) -> str:
+    """Some run of the trace meets the conditions; without bounds on time, for it may have started at any."""
+    return f"trace_id IN ({scope.select('trace_id', conditions)})"
+
+
+def rewrite_root_filter(query: RunQuery) -> RunQuery:
+    """Test the trace filter of a query for roots on the run itself."""
+    if query.trace_filter is None or not asks_for_roots(query):
+        return query
+    parts = [expr for expr in (query.filter, query.trace_filter) if expr is not None]
+    return replace(query, filter=all_of(parts), trace_filter=None)
+
+
+def asks_for_roots(query: RunQuery) -> bool:
+    """Whether only roots can be in the result."""
+    wanted = ScalarTest(field=ScalarField.IS_ROOT, comparator=Comparator.EQ, value=True)
+    members = query.filter.children if isinstance(query.filter, AndExpr) else (query.filter,)
+    return query.is_root is True or wanted in members
+
+
+def rewrite_id_times(query: RunQuery) -> RunQuery | None:
+    """A read by id that looks only around the times in the ids; None when some id has none or the query has bounds.
+
+    The result may lack runs whose start is far from the time in their id, so a caller that misses one asks again
+    without the rewrite.
+    """
+    if not query.ids or query.start_time_from is not None or query.start_time_to is not None:
+        return None
+    times = [_id_time(run_id) for run_id in query.ids]
+    known = [time for time in times if time is not None]
+    if len(known) < len(times):
+        return None
+    return replace(query, start_time_from=min(known) - ID_TIME_SLACK_US, start_time_to=max(known) + ID_TIME_SLACK_US)
+
+
+def _id_time(run_id: UUID) -> int | None:
+    """Microseconds since 1970 UTC in a UUID of version 7 (RFC 9562), else None."""
+    return (run_id.int >> 80) * 1000 if run_id.version == _UUID_VERSION_7 else None
+
+
+def reads_in_order(query: RunQuery) -> bool:
+    """Whether to walk the rows in the order of the listing: only worth it when looking at a row is dear."""
+    filters: Iterable[BoundExpr] = [expr for expr in (query.filter, query.search) if expr is not None]
+    return len(query.sessions) == 1 and any(_reads_payload(leaf) for expr in filters for leaf in leaves(expr))
+
+
+def _reads_payload(leaf: object) -> bool:
+    match leaf:
+        case PayloadLike() | PairExists():
+            return True
+        case SearchTest(terms=terms, fields=fields):
+            return bool(fields) or any(isinstance(term, Phrase | Prefix | Substring) for term in terms)
+        case _:
+            return False

@@ -1,0 +1,72 @@
+"""A query for runs, typed and free of the wire: what every caller (v1, v2, export, CLI) hands to the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from runlake.fql.bound import BoundExpr
+from runlake.model.run_record import RunSelect
+
+MAX_PAGE_ROWS: Final = 10_000
+"""Most runs on one page, whatever was asked for; the page then has a next cursor."""
+
+DEFAULT_PAGE_ROWS: Final = 100
+"""Runs on a page when the caller does not say (documented upstream)."""
+
+
+class Order(Enum):
+    """Direction of a listing; the order is always by start time, then id."""
+
+    NEWEST_FIRST = "desc"
+    OLDEST_FIRST = "asc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageKey:
+    """The place of a run in a listing: start time in microseconds since 1970 UTC, then id."""
+
+    start_time: int
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Which runs, in which order, how many, and which parts of them.
+
+    ``sessions`` are the projects to look in; a caller that means all of them names them all. Conditions hold together,
+    but ``ids`` makes every condition except tenant and sessions void (documented upstream). ``start_time_from`` and
+    ``start_time_to`` are inclusive microseconds since 1970 UTC and speak of the start of the run. ``filter`` and
+    ``search`` are about the run, ``trace_filter`` about the root of its trace, ``tree_filter`` about some run of it.
+    """
+
+    tenant_id: UUID
+    sessions: tuple[UUID, ...]
+    ids: tuple[UUID, ...] | None = None
+    trace: UUID | None = None
+    parent_run: UUID | None = None
+    run_type: str | None = None
+    reference_examples: tuple[UUID, ...] | None = None
+    start_time_from: int | None = None
+    start_time_to: int | None = None
+    error: bool | None = None
+    is_root: bool | None = None
+    filter: BoundExpr | None = None
+    trace_filter: BoundExpr | None = None
+    tree_filter: BoundExpr | None = None
+    search: BoundExpr | None = None
+    order: Order = Order.NEWEST_FIRST
+    page_rows: int = DEFAULT_PAGE_ROWS
+    after: PageKey | None = None
+    select: frozenset[RunSelect] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryLimits:
+    """What one statement and one page may cost."""
+
+    max_seconds: float = 30.0
+    max_memory_bytes: int = 1 << 30
+    max_page_bytes: int = 64 << 20

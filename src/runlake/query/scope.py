@@ -1,0 +1,78 @@
+"""The ground every read stands on: one tenant, its projects, one moment, both tables of runs.
+
+The only place where a tenant becomes part of a statement. A run's row lies in ``runs`` or in ``open_runs``; a
+``RunScope`` turns a condition into a read of both in which every run occurs once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from runlake.fql.bound import BoundExpr
+from runlake.query.compile import FilterContext, compile_filter
+from runlake.store.columns import ColumnMap
+from runlake.store.engine import Params
+from runlake.store.moment import Moment
+
+
+class RunScope:
+    """Builds the parts of one statement; ``params`` collects its values."""
+
+    def __init__(
+        self, *, tenant_id: UUID, sessions: tuple[UUID, ...], moment: Moment, params: Params, columns: ColumnMap
+    ) -> None:
+        self.params = params
+        self.columns = columns
+        self.tenant = params.add("UUID", tenant_id)
+        self.visible = params.add("UInt64", moment.visible_version)
+        self._moment = moment
+        self._in_sessions = self._sessions(sessions)
+        self._context = FilterContext(params, columns, tenant=self.tenant, visible=self.visible)
+
+    def _sessions(self, sessions: tuple[UUID, ...]) -> str:
+        match sessions:
+            case ():
+                return "false"
+            case (only,):
+                return f"session_id = {self.params.add('UUID', only)}"
+            case _:
+                return f"session_id IN {self.params.add('Array(UUID)', sessions)}"
+
+    def condition(self, expr: BoundExpr) -> str:
+        """The condition of a bound filter, within this tenant."""
+        return compile_filter(expr, self._context)
+
+    def select(self, cells: str, conditions: Sequence[str], *, tail: str = "") -> str:
+        """``SELECT cells`` of every run in scope that meets all conditions.
+
+        ``tail`` (such as an order and a limit) is put behind the select on each table; where both are read
+        (``reads_both``) the caller orders and limits again.
+        """
+        closed = self._select_closed(cells, conditions, tail)
+        if not self.reads_both:
+            return closed
+        return f"{closed} UNION ALL {self._select_open(cells, conditions, tail)}"
+
+    @property
+    def reads_both(self) -> bool:
+        """Whether ``select`` is a union of two selects."""
+        return self._moment.has_open
+
+    def _select_closed(self, cells: str, conditions: Sequence[str], tail: str) -> str:
+        where = [f"tenant_id = {self.tenant}", self._in_sessions, f"version <= {self.visible}"]
+        if self._moment.has_replaced:
+            where.append(
+                f"version NOT IN (SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
+                f" AND version <= {self.visible})"
+            )
+        return f"SELECT {cells} FROM runs WHERE {' AND '.join([*where, *conditions])}{tail}"
+
+    def _select_open(self, cells: str, conditions: Sequence[str], tail: str) -> str:
+        """The latest visible state of each open run; a state that says ``settled`` is to be found in ``runs``."""
+        latest = (
+            f"SELECT *, {self.columns.search_text} FROM open_runs WHERE tenant_id = {self.tenant}"
+            f" AND version <= {self.visible} ORDER BY version DESC LIMIT 1 BY id"
+        )
+        where = ["status != 'settled'", self._in_sessions, *conditions]
+        return f"SELECT {cells} FROM ({latest}) WHERE {' AND '.join(where)}{tail}"
