@@ -16,7 +16,10 @@ from uuid import UUID
 import msgspec
 from litestar import Request, patch, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
+from runlake.api.parameters import read_path_id
 from runlake.errors import MalformedError, UserError
 from runlake.ingest.batch import BatchWriter, IngestBatch
 from runlake.model.run import RunWrite, WriteKind
@@ -105,26 +108,37 @@ def _all_refused(refused: Sequence[Refusal]) -> UserError:
     return MalformedError(f"{first.part}: {first.error.message}{more}", field=first.part)
 
 
-@post("/runs", status_code=202)
-async def create_run(request: Incoming, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+@post("/runs", status_code=202, summary="Store one run")
+async def create_run(
+    request: Incoming, tenant_id: NamedDependency[UUID], ingest: NamedDependency[IngestService]
+) -> WriteAnswer:
     """Store one started or finished run."""
     return await ingest.create_run(tenant_id, request)
 
 
-@patch("/runs/{run_id:uuid}", status_code=202)
-async def patch_run(request: Incoming, run_id: UUID, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+@patch("/runs/{run_id:str}", status_code=202, summary="Change one run")
+async def patch_run(
+    request: Incoming,
+    run_id: FromPath[str],
+    tenant_id: NamedDependency[UUID],
+    ingest: NamedDependency[IngestService],
+) -> WriteAnswer:
     """Change one run; fields that are absent or null stay as they are."""
-    return await ingest.patch_run(tenant_id, run_id, request)
+    return await ingest.patch_run(tenant_id, read_path_id(run_id, "run_id"), request)
 
 
-@post("/runs/batch", status_code=202)
-async def write_batch(request: Incoming, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+@post("/runs/batch", status_code=202, summary="Store many runs sent as JSON")
+async def write_batch(
+    request: Incoming, tenant_id: NamedDependency[UUID], ingest: NamedDependency[IngestService]
+) -> WriteAnswer:
     """Store many creates and patches sent as one JSON object."""
     return await ingest.write_batch(tenant_id, request)
 
 
-@post("/runs/multipart", status_code=202)
-async def write_multipart(request: Incoming, tenant_id: UUID, ingest: IngestService) -> WriteAnswer:
+@post("/runs/multipart", status_code=202, summary="Store many runs sent as multipart")
+async def write_multipart(
+    request: Incoming, tenant_id: NamedDependency[UUID], ingest: NamedDependency[IngestService]
+) -> WriteAnswer:
     """Store many creates, patches, feedback and attachments sent as one multipart document."""
     return await ingest.write_multipart(tenant_id, request)
 

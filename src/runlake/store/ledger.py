@@ -26,6 +26,8 @@ from runlake.store.ledger_schema import HEAD_REVISION, PROJECTS, SECRETS, TENANT
 
 LEDGER_NAME: Final = "ledger.sqlite3"
 DEFAULT_TENANT: Final = "default"
+DEFAULT_PROJECT: Final = "default"
+"""Where runs go that name no project (seen in the SDK)."""
 CURSOR_KEY: Final = "cursor"
 """Name of the secret that signs cursors."""
 
@@ -131,6 +133,24 @@ class Ledger:
             raise NotFoundError(f"no project is named {name!r}", field="session_name")
         project = Project(tenant_id=tenant_id, id=self._new_id(), name=name, start_time=self._now())
         return self.create_project(project, upsert=True)
+
+    def resolve(self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None) -> UUID:
+        """The id of the live project that a write belongs to; never refuses, because that would lose the write.
+
+        An id nobody knows becomes a project of that id. A deleted project's id leads to the project of the same name,
+        as a write by name does. Neither id nor name means the project ``default`` (seen in the SDK).
+        """
+        if session_id is None:
+            return self.resolve_project(tenant_id, name=session_name or DEFAULT_PROJECT).id
+        if (tenant_id, session_id) in self._by_id or self._select_one(tenant_id, PROJECTS.c.id == session_id):
+            return session_id
+        with self._write_lock:
+            deleted_name = self._deleted_name(tenant_id, session_id)
+            if deleted_name is not None:
+                return self.resolve_project(tenant_id, name=session_name or deleted_name).id
+            name = session_name or f"session-{session_id}"
+            project = Project(tenant_id=tenant_id, id=session_id, name=name, start_time=self._now())
+            return self.create_project(project, upsert=True).id
 
     def create_project(self, project: Project, *, upsert: bool = False) -> Project:
         """Store a new project; when a live one has the name, ConflictError, or with ``upsert`` update and return it.
@@ -260,6 +280,11 @@ class Ledger:
             tenant_id = self._new_id()
             connection.execute(sa.insert(TENANTS).values(id=tenant_id, name=name, created_at=self._now()))
             return tenant_id
+
+    def _deleted_name(self, tenant_id: UUID, project_id: UUID) -> str | None:
+        query = sa.select(PROJECTS.c.name).where(PROJECTS.c.tenant_id == tenant_id, PROJECTS.c.id == project_id)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
 
     def _find_by_name(self, tenant_id: UUID, name: str) -> Project | None:
         return self._select_one(tenant_id, PROJECTS.c.name == name)

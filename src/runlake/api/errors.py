@@ -1,0 +1,173 @@
+"""The one place where errors become HTTP: every answer above 399 has the body ``ErrorBody``.
+
+``detail`` is what the hosted query service answers with and ``error`` what its ingest service does (documented
+upstream); carrying both satisfies every reader. The rest is our choice. User errors are logged as one line without
+their message, because a message may quote what a client sent; faults keep their trace.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from runlake.errors import Diagnostic, FaultError, FilterError, RunlakeError
+
+_LOG: Final = structlog.get_logger("runlake.api")
+_ENCODER: Final = msgspec.json.Encoder()
+_CODES: Final = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "overloaded",
+    503: "unavailable",
+}
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class DiagnosticBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem inside a filter. ``start`` and ``end`` are character offsets; line and column count from 1."""
+
+    code: str
+    message: str
+    line: int
+    column: int
+    start: int
+    end: int
+    excerpt: str
+    expected: tuple[str, ...] = ()
+    suggestion: str | None = None
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What every failed request is answered with; all keys are always there.
+
+    ``field`` names the offending part, ``position`` is a byte offset into the request body (a character offset for a
+    filter), ``suggestion`` is text to send instead.
+    """
+
+    detail: str
+    error: str
+    code: str
+    field: str | None = None
+    position: int | None = None
+    suggestion: str | None = None
+    diagnostics: tuple[DiagnosticBody, ...] = ()
+
+
+def describe(error: RunlakeError) -> ErrorBody:
+    """The body for an error of our tree."""
+    diagnostics = error.diagnostics if isinstance(error, FilterError) else ()
+    position = diagnostics[0].start if diagnostics else getattr(error, "position", None)
+    detail = explain_filter(diagnostics, error.field) if diagnostics else _sentence(error)
+    return ErrorBody(
+        detail=detail,
+        error=error.message,
+        code=error.code,
+        field=error.field,
+        position=position,
+        suggestion=error.suggestion,
+        diagnostics=tuple(_diagnostic_body(item) for item in diagnostics),
+    )
+
+
+def explain_filter(diagnostics: tuple[Diagnostic, ...], field: str | None) -> str:
+    """All problems of a filter as text with places and caret lines, for clients that show ``detail`` and no more."""
+    parts = [f"{field or 'filter'} is not valid"]
+    for item in diagnostics:
+        parts.append(f"line {item.line}, column {item.column}: {item.message}")
+        parts.append(item.excerpt)
+        if item.suggestion:
+            parts.append(f"try {item.suggestion}")
+    return "\n".join(parts)
+
+
+def _sentence(error: RunlakeError) -> str:
+    return f"{error.message}; try {error.suggestion}" if error.suggestion else error.message
+
+
+def _diagnostic_body(item: Diagnostic) -> DiagnosticBody:
+    return DiagnosticBody(
+        code=item.code,
+        message=item.message,
+        line=item.line,
+        column=item.column,
+        start=item.start,
+        end=item.end,
+        excerpt=item.excerpt,
+        expected=item.expected,
+        suggestion=item.suggestion,
+    )
+
+
+def error_response(body: ErrorBody, status: int, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(_ENCODER.encode(body), status_code=status, media_type="application/json", headers=headers)
+
+
+def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:
+    """An error of our tree."""
+    if isinstance(error, FaultError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _LOG.error("fault", code=error.code, path=request.scope["path"], exc_info=error)
+    elif isinstance(error, FaultError):
+        _LOG.warning("fault", code=error.code, path=request.scope["path"], message=error.message)
+    else:
+        _log_refusal(request, error.status, error.code, error.field)
+    retry_after_s = error.retry_after_s
+    headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return error_response(describe(error), error.status, headers)
+
+
+def answer_framework(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """An error that Litestar raised before a handler ran: routing, parameters, body size."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answer_unexpected(request, error)
+    detail, field = _framework_detail(request, error)
+    code = _CODES.get(error.status_code, "bad_request")
+    _log_refusal(request, error.status_code, code, field)
+    body = ErrorBody(detail=detail, error=detail, code=code, field=field)
+    return error_response(body, error.status_code, error.headers)
+
+
+def _framework_detail(request: AnyRequest, error: HTTPException) -> tuple[str, str | None]:
+    path = request.scope["path"]
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        first = error.extra[0]
+        field = str(first.get("key", "")) or None
+        return f"{first.get('source', 'parameter')} {field}: {str(first.get('message', '')).lower()}", field
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return f"no route {request.scope['method']} {path}; /docs lists what there is", None
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("allow", "")
+        return f"{path} does not take {request.scope['method']}; it takes {allowed}", None
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return "the request body is over the limit set by max_body_bytes; send smaller batches", None
+    return error.detail or HTTPStatus(error.status_code).phrase.lower(), None
+
+
+def answer_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Anything else is a defect of ours: the client learns no more than that, the log has the trace."""
+    _LOG.error("defect", path=request.scope["path"], exc_info=error)
+    detail = "the server failed on this request; its log has the cause under the id in the x-request-id header"
+    return error_response(ErrorBody(detail=detail, error=detail, code="fault"), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _log_refusal(request: AnyRequest, status: int, code: str, field: str | None) -> None:
+    _LOG.info("refused", status=status, code=code, field=field, method=request.scope["method"])
+
+
+EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+    RunlakeError: answer_own,
+    HTTPException: answer_framework,
+    Exception: answer_unexpected,
+}

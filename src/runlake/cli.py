@@ -1,0 +1,105 @@
+"""The command line: ``serve``, ``explain``, ``version``. Thin; prints what services return.
+
+Heavy parts are imported inside the commands, so that ``--help`` and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from cyclopts import App, Parameter
+
+from runlake import __version__
+from runlake.config import SETTINGS, Settings, load_settings
+from runlake.errors import FilterError, RunlakeError, SettingsError
+
+_USAGE_EXIT: Final = 2
+
+app: Final = App(
+    name="runlake",
+    help="An open, self-hosted store for LLM and agent traces that speaks the LangSmith API.",
+    version=__version__,
+)
+
+Flags: Final[Any] = dataclasses.make_dataclass(
+    "Flags",
+    [
+        (
+            setting.name,
+            Annotated[
+                str | None,
+                Parameter(name=setting.flag, help=f"{setting.doc} {setting.variable}; default {setting.default_text}."),
+            ],
+            dataclasses.field(default=None),
+        )
+        for setting in SETTINGS
+    ],
+    kw_only=True,
+    frozen=True,
+    namespace={"__module__": __name__},  # else it counts as a class of the standard library, whose fields are not flags
+)
+"""One optional flag for each setting, made from the settings' own declarations; text, read by ``load_settings``."""
+NO_FLAGS: Final = Flags()
+
+
+@app.command
+def serve(
+    *,
+    config: Annotated[Path | None, Parameter(help="TOML file with settings. RUNLAKE_CONFIG.")] = None,
+    flags: Annotated[Flags, Parameter(name="*")] = NO_FLAGS,
+) -> None:
+    """Start the server. Flags win over RUNLAKE_* variables, these over the settings file, this over the defaults."""
+    given = {name: value for name, value in dataclasses.asdict(flags).items() if value is not None}
+    settings = load_settings(flags=given, environment=os.environ, config_file=config)
+
+    from runlake.logs import configure_logs  # noqa: PLC0415 -- see the module docstring
+    from runlake.serving import bind_socket, run  # noqa: PLC0415 -- see the module docstring
+
+    configure_logs(level=settings.log_level, log_format=settings.log_format)
+    # The port first: it is the cheaper of the two things that another server may hold.
+    listener = bind_socket(settings.host, settings.port)
+    from runlake.app import build  # noqa: PLC0415 -- see the module docstring
+
+    with closing(listener), closing(build(settings)) as application:
+        run(application, settings, listener, on_started=lambda port: _greet(settings, port))
+
+
+def _greet(settings: Settings, port: int) -> None:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
+    url = settings.public_url or f"http://{host}:{port}"
+    print(f"Runlake {__version__} serves {settings.data.resolve()} at {url} (API pages at {url}/docs)")
+    print("To send traces here:")
+    print(f"  export LANGSMITH_ENDPOINT={url} LANGSMITH_API_KEY=any")
+    print("  export LANGSMITH_TRACING=true", flush=True)
+
+
+@app.command
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """Entry point: our errors become one line and exit status 2 (bad input) or 1 (a fault)."""
+    try:
+        app()
+    except FilterError as error:
+        from runlake.api.errors import explain_filter  # noqa: PLC0415 -- see the module docstring
+
+        print(explain_filter(error.diagnostics, error.field), file=sys.stderr)
+        sys.exit(_USAGE_EXIT)
+    except SettingsError as error:
+        print(f"runlake: {error.message}", file=sys.stderr)
+        sys.exit(_USAGE_EXIT)
+    except RunlakeError as error:
+        print(f"runlake: {error.message}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
