@@ -77,9 +77,7 @@ def scripts(draw: st.DrawFn) -> Script:
     return Script(requests, restarts)
 
 
-def _split(
-    draw: st.DrawFn, fields: dict[RunField, FieldValue], kind: WriteKind
-) -> list[dict[RunField, FieldValue]]:
+def _split(draw: st.DrawFn, fields: dict[RunField, FieldValue], kind: WriteKind) -> list[dict[RunField, FieldValue]]:
     """One write, or two that say half each; an ending patch is not split, because its end time ranks its fields."""
     if RunField.END_TIME in fields or not draw(st.booleans()):
         return [fields]

@@ -7,6 +7,7 @@ stored row turns back into exactly the state it was made from.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -16,6 +17,8 @@ import msgspec
 from runlake.ingest.derive import DerivedRun
 from runlake.model.run import NO_ID, PAYLOAD_FIELDS, Entry, FieldValue, RunField, RunState
 from runlake.store.engine import Row
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - prints without an offset
 
 SETTLED: Final = "settled"
 """Status of the row that takes a run out of ``open_runs``."""
@@ -223,9 +226,8 @@ def _payload(state: RunState, name: RunField) -> str:
 
 
 def time_text(us: int) -> str:
-    """Seconds with six decimals, which the engine reads into DateTime64(6) without a detour over dates."""
-    sign, magnitude = ("-", -us) if us < 0 else ("", us)
-    return f"{sign}{magnitude // 1_000_000}.{magnitude % 1_000_000:06d}"
+    """``2026-01-02 03:04:05.000006`` in UTC; times are within the years the store can hold (``wire.times``)."""
+    return (_EPOCH + timedelta(microseconds=us)).isoformat(" ", "microseconds")
 
 
 def _time_or_none(us: int | None) -> str | None:

@@ -28,12 +28,14 @@ class Sweeper:
         engine: Engine,
         moments: Moments,
         open_set: OpenSet,
+        advance: Callable[[], None],
         next_version: Callable[[], int],
         now_us: Callable[[], int],
     ) -> None:
         self._engine = engine
         self._moments = moments
         self._open = open_set
+        self._advance = advance
         self._next_version = next_version
         self._now_us = now_us
         self._doomed: list[int] = []
@@ -56,6 +58,8 @@ class Sweeper:
         return dropped
 
     def _rewrite(self, bucket: int) -> None:
+        # Without this a store that was idle would give out versions that lie in the very partition to be dropped.
+        self._advance()
         live = [(key, self._open.version(key), self._next_version()) for key in self._open.live_in(bucket)]
         if not live:
             return

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from runlake.errors import OverloadedError, RunlakeError, StoreError, StoreUnavailableError
+from runlake.errors import OverloadedError, RunlakeError, StoreUnavailableError
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.commit import Committer, Projects
 from runlake.ingest.costs import CostBook
@@ -91,6 +92,7 @@ class Writer:
             engine=engine,
             moments=moments,
             open_set=recovered.open_set,
+            advance=self._committer.advance,
             next_version=self._committer.next_version,
             now_us=now_us,
         )
@@ -191,23 +193,22 @@ class Writer:
                 self._pending_bytes -= sum(item.size_bytes for item in taken)
 
     def _commit_or_split(self, writes: Sequence[Pending]) -> None:
-        """Commit all together; if the engine refuses, one by one, so that only the offender fails."""
+        """Commit all together; if that fails for a reason of its own content, one by one: only the offender fails."""
         if not writes:
             return
         try:
             self._commit(writes)
-        except StoreError as error:
+        except StoreUnavailableError as error:
+            self._fail(writes, error)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any failure; the senders get it
             if len(writes) == 1:
                 self._fail(writes, error)
                 return
             for item in writes:
-                self._answer(item, lambda item=item: self._commit([item]))  # type: ignore[misc]  # bound at once
-            return
-        except Exception as error:  # noqa: BLE001 - the thread must outlive any failure; the senders get it
-            self._fail(writes, error)
-            return
-        for item in writes:
-            item.done.set_result(None)
+                self._answer(item, partial(self._commit, [item]))
+        else:
+            for item in writes:
+                item.done.set_result(None)
 
     def _commit(self, writes: Sequence[Pending]) -> None:
         self._clean()
