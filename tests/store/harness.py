@@ -60,15 +60,14 @@ class OpenStore:
         moment = self.moments.current(tenant_id)
         params = Params()
         tenant, visible = params.add("UUID", tenant_id), params.add("UInt64", moment.visible_version)
-        columns_of_runs = "* EXCEPT (search_text)"
         sql = (
-            f"SELECT {columns} FROM ("
-            f"SELECT {columns_of_runs} FROM runs WHERE tenant_id = {tenant} AND version <= {visible} AND version NOT IN "
-            f"(SELECT replaces FROM runs WHERE tenant_id = {tenant} AND version <= {visible}) UNION ALL "
-            f"SELECT {columns_of_runs} FROM (SELECT * FROM open_runs WHERE tenant_id = {tenant} AND version <= {visible} "
-            "ORDER BY version DESC LIMIT 1 BY id) WHERE status != 'settled'"
+            f"SELECT {columns} FROM (SELECT * FROM runs WHERE tenant_id = {tenant} AND version <= {visible}"
+            f" AND version NOT IN (SELECT replaces FROM runs WHERE tenant_id = {tenant} AND version <= {visible})"
+            " UNION ALL SELECT * FROM ("
+            f"SELECT * FROM open_runs WHERE tenant_id = {tenant} AND version <= {visible}"
+            " ORDER BY version DESC LIMIT 1 BY id) WHERE status != 'settled'"
             f") WHERE {where} ORDER BY start_time, id"
-        ).replace("EXCEPT (search_text)", "")
+        )
         return self.engine.select(Statement(sql, params.as_tuple())).rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -17,8 +18,9 @@ from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
 from runlake.store.engine import Row
 
 COLUMNS = (
-    "id, trace_id, parent_run_id, dotted_order, name, run_type, status, start_time, end_time, duration_us, error, tags, "
-    "inputs, outputs, extra, events, thread_id, metadata_pairs, total_tokens, total_cost, inputs_preview, outputs_preview"
+    "id, trace_id, parent_run_id, dotted_order, name, run_type, status, start_time, end_time, duration_us, error, "
+    "tags, inputs, outputs, extra, events, thread_id, metadata_pairs, total_tokens, total_cost, inputs_preview, "
+    "outputs_preview"
 )
 ROOT_ORDER = root_segment(START_US, run_id(0))
 
@@ -72,7 +74,7 @@ def scripts(draw: st.DrawFn) -> Script:
     order = draw(st.permutations(writes))
     cuts = sorted(draw(st.sets(st.integers(1, len(order) - 1), max_size=5)))
     bounds = [0, *cuts, len(order)]
-    requests = tuple(tuple(order[a:b]) for a, b in zip(bounds, bounds[1:], strict=False))
+    requests = tuple(tuple(order[a:b]) for a, b in pairwise(bounds))
     restarts = frozenset(draw(st.sets(st.integers(1, len(requests)), max_size=2)))
     return Script(requests, restarts)
 

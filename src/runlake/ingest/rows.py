@@ -162,9 +162,9 @@ def encode_origin(state: RunState) -> str:
 _ORIGIN_DECODER: Final = msgspec.json.Decoder(Origin)
 
 STATE_SELECT: Final = (
-    "tenant_id, session_id, toUnixTimestamp64Micro(start_time), id, version, trace_id, parent_run_id, dotted_order, name, "
-    "run_type, toUnixTimestamp64Micro(end_time), reference_example_id, error, tags, inputs, outputs, extra, events, "
-    "serialized, attachments, origin"
+    "tenant_id, session_id, toUnixTimestamp64Micro(start_time), id, version, trace_id, parent_run_id, dotted_order, "
+    "name, run_type, toUnixTimestamp64Micro(end_time), reference_example_id, error, tags, inputs, outputs, extra, "
+    "events, serialized, attachments, origin"
 )
 """What to select to get rows for ``decode_stored``."""
 
