@@ -1,0 +1,147 @@
+"""Run the benchmark: ``python -m bench --size S`` (or ``M``, or a number of runs). ``make bench`` calls it.
+
+Generates the workload once (kept under ``bench/.data``), starts a server of its own on an empty directory, loads, asks,
+restarts, and writes ``bench/.data/report-<size>.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+
+from bench.bodies import Material, prepare
+from bench.client import Client
+from bench.live import Freshness, Mixed, measure_freshness, measure_mixed
+from bench.load import load, project_ids, workload_of
+from bench.process import Server
+from bench.queries import LARGE_CELLS, Examiner, Timing, measure
+from bench.questions import Exam
+from bench.report import Report, Resting, print_report, these_versions, this_commit, this_machine, write_page
+from bench.shapes import Workload
+
+ROOT: Final = Path(__file__).parent.parent
+DATA: Final = Path(__file__).parent / ".data"
+LIVE_PROJECTS: Final = ("agentmix-live",)
+_REST_S: Final = 10.0
+
+
+def main() -> int:
+    options = _options()
+    console = Console()
+    workload = workload_of(options.size, options.seed)
+    folder = DATA / options.size
+    material = prepare(workload, folder)
+    exam = material.exam
+    console.print(f"{exam.runs:,} runs, {exam.raw_bytes / 1e6:.0f} MB of JSON in {material.body_count:,} bodies")
+    report = _run(options, material, folder, console)
+    (DATA / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    shutil.copy(DATA / "report.json", DATA / f"report-{options.size}.json")
+    print_report(report, console)
+    if options.write_docs:
+        write_page(report, ROOT / "docs" / "performance.md")
+    return 1 if any(timing.failures for timing in report.cells) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description="Load a server and measure its queries.")
+    parser.add_argument("--size", default="S", help="S (100,000 runs), M (1,000,000) or a number of runs")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mixed-seconds", type=float, default=30.0, help="0 leaves the mixed measurement out")
+    parser.add_argument("--write-docs", action="store_true", help="update docs/performance.md")
+    return parser.parse_args()
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[Server]:
+    server = Server(folder / "server", folder / "server.log")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _run(options: argparse.Namespace, material: Material, folder: Path, console: Console) -> Report:
+    exam = material.exam
+    shutil.rmtree(folder / "server", ignore_errors=True)
+    (folder / "server.log").unlink(missing_ok=True)
+    with _serving(folder) as server:
+        fresh_start_s, fresh_idle_mb = server.start_s, server.resident_mb()
+        loaded = load(server, material)
+        console.print(loaded, highlight=False)
+        server.reset_peak()
+        with Client(server.port) as client:
+            ids = project_ids(client, exam.projects)
+            cells = measure(client, ids, exam)
+        query_peak_mb = server.peak_mb()
+        freshness, mixed = _live(options, server, ids, exam, folder)
+    cold, resting = _after_restart(folder, exam)
+    return Report(
+        size=options.size,
+        runs=exam.runs,
+        seed=exam.seed,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=this_commit(ROOT),
+        command=f"make bench SIZE={options.size}",
+        versions=these_versions(),
+        machine=this_machine(),
+        fresh_start_s=round(fresh_start_s, 2),
+        fresh_idle_mb=round(fresh_idle_mb),
+        load=loaded,
+        query_peak_mb=round(query_peak_mb),
+        cells=tuple(cells),
+        cold=tuple(cold),
+        freshness=freshness,
+        mixed=mixed,
+        resting=resting,
+        load_average=os.getloadavg()[0],
+    )
+
+
+def _live(
+    options: argparse.Namespace, server: Server, ids: dict[str, str], exam: Exam, folder: Path
+) -> tuple[Freshness, Mixed | None]:
+    freshness = measure_freshness(server.port)
+    if not options.mixed_seconds:
+        return freshness, None
+    runs = int(options.mixed_seconds * 1_000) + 1_000
+    arriving = prepare(Workload(runs=runs, seed=options.seed + 1, projects=LIVE_PROJECTS), folder / "live")
+    return freshness, measure_mixed(server.port, ids, exam, arriving, seconds=options.mixed_seconds)
+
+
+def _after_restart(folder: Path, exam: Exam) -> tuple[list[Timing], Resting]:
+    """A start on the loaded data, the first call of every small cell, and ten seconds of rest."""
+    with _serving(folder) as server:
+        with Client(server.port) as client:
+            examiner = Examiner(client, project_ids(client, exam.projects))
+            asked = {question.cell: question for question in reversed(exam.questions)}
+            cold = []
+            for cell, question in asked.items():
+                if cell not in LARGE_CELLS and cell != "page 200 by cursor":
+                    took = round(examiner.put(question).took_ms, 1)
+                    cold.append(
+                        Timing(cell=cell, calls=1, p50_ms=took, p95_ms=took, max_ms=took, first_ms=took, answer_kb=0)
+                    )
+        start_s = server.start_s
+    with _serving(folder) as server:
+        time.sleep(2.0)
+        before = server.cpu_s()
+        time.sleep(_REST_S)
+        idle_cpu = (server.cpu_s() - before) / _REST_S * 100
+        return cold, Resting(
+            start_s=round(start_s, 2), idle_mb=round(server.resident_mb()), idle_cpu_percent=round(idle_cpu, 2)
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
