@@ -7,7 +7,6 @@ beside an exact one are there for an index: each is implied by its neighbour, so
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Final, assert_never
@@ -29,10 +28,11 @@ from runlake.fql.bound import (
     TagTest,
 )
 from runlake.model.run import NO_ID
+from runlake.query.context import FilterContext
 from runlake.query.pair_sql import compile_pairs
 from runlake.query.patterns import read_pattern
 from runlake.query.search_sql import compile_payload_like, compile_search
-from runlake.store.columns import Absence, ColumnMap, Kind, ScalarColumn
+from runlake.store.columns import Absence, Kind, ScalarColumn
 from runlake.store.engine import Params
 
 TRUE: Final = "true"
@@ -42,19 +42,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COST_STEP: Final = Decimal("1e-12")
 _COST_LIMIT: Final = Decimal("99999999999999999999999999.999999999999")
 _ORDER: Final = {Comparator.GT: ">", Comparator.GTE: ">=", Comparator.LT: "<", Comparator.LTE: "<="}
-
-
-@dataclass(frozen=True, slots=True)
-class FilterContext:
-    """What the conditions of one statement share: its parameters, the columns, and the placeholders of its scope.
-
-    ``tenant`` and ``visible`` are placeholders already bound, so that a filter cannot name another tenant.
-    """
-
-    params: Params
-    columns: ColumnMap
-    tenant: str
-    visible: str
 
 
 def compile_filter(expr: BoundExpr, context: FilterContext) -> str:
@@ -81,11 +68,11 @@ def _leaf(leaf: ScalarTest | NullTest | TagTest | PairExists | SearchTest | Payl
         case TagTest():
             return _tag_test(leaf, context)
         case PairExists():
-            return compile_pairs(leaf, context.params, context.columns, tenant=context.tenant, visible=context.visible)
+            return compile_pairs(leaf, context)
         case SearchTest():
-            return compile_search(leaf, context.params, context.columns)
+            return compile_search(leaf, context)
         case PayloadLike():
-            return compile_payload_like(leaf, context.params, context.columns)
+            return compile_payload_like(leaf, context)
         case _:
             assert_never(leaf)
 

@@ -23,9 +23,10 @@ from runlake.fql.bound import (
     PairValue,
 )
 from runlake.model.pairs import LONG_VALUE_CHARS, LONG_VALUE_HEAD_CHARS, SEPARATOR, pair_of
+from runlake.query.context import FilterContext
 from runlake.query.patterns import read_pattern
 from runlake.query.search_sql import infix_hints, word_hints
-from runlake.store.columns import ColumnMap, FeedbackColumns, PairColumns
+from runlake.store.columns import PairColumns
 from runlake.store.engine import Params
 
 MAX_LOOKUPS: Final = 1_000
@@ -68,17 +69,18 @@ class Entry:
                 assert_never(part)
 
 
-def compile_pairs(exists: PairExists, params: Params, columns: ColumnMap, *, tenant: str, visible: str) -> str:
+def compile_pairs(exists: PairExists, context: FilterContext) -> str:
     """The condition that one entry of the family meets all conditions."""
     if exists.family is PairFamily.FEEDBACK:
-        return _feedback(exists.conditions, params, columns, tenant=tenant, visible=visible)
-    stored = columns.pairs[exists.family]
+        return _feedback(exists.conditions, context)
+    params = context.params
+    stored = context.columns.pairs[exists.family]
     keys = _named_keys(exists.conditions)
     lookup = _lookup(exists.conditions, keys, stored, params)
     if lookup is not None:
         return lookup
     hints = [_one_of(stored.keys, keys, params)] if keys is not None else []
-    hints += _value_hints(exists, params, columns)
+    hints += _value_hints(exists, context)
     if stored.values is not None:
         found = _in_parallel(exists.conditions, stored.keys, stored.values, params)
     else:
@@ -149,16 +151,16 @@ def _one_of(column: str, texts: tuple[str, ...], params: Params) -> str:
             return f"hasAny({column}, {params.add('Array(String)', texts)})"
 
 
-def _value_hints(exists: PairExists, params: Params, columns: ColumnMap) -> list[str]:
+def _value_hints(exists: PairExists, context: FilterContext) -> list[str]:
     """Words that the searched text must hold for any value to match; one test gives at most one hint."""
     hints: list[str] = []
     for test in exists.conditions:
         if not isinstance(test, PairTest) or test.part is not PairPart.VALUE or not isinstance(test.value, str):
             continue
         if test.comparator is Comparator.LIKE:
-            hints += infix_hints(read_pattern(test.value).infixes, params, columns)
+            hints += infix_hints(read_pattern(test.value).infixes, context)
         elif test.comparator is Comparator.EQ:
-            hints += word_hints(test.value, params, columns)
+            hints += word_hints(test.value, context)
     return hints
 
 
@@ -255,11 +257,9 @@ def _compare_numeric_text(subject: str, comparator: Comparator, value: Decimal, 
     return reads_as
 
 
-def _feedback(
-    conditions: tuple[PairCondition, ...], params: Params, columns: ColumnMap, *, tenant: str, visible: str
-) -> str:
+def _feedback(conditions: tuple[PairCondition, ...], context: FilterContext) -> str:
     """Runs with a feedback that meets all conditions; of several versions of a feedback the latest visible counts."""
-    table = columns.feedback
+    table, params = context.columns.feedback, context.params
     keys = _named_keys(conditions)
     among = f" AND {table.key} IN {params.add('Array(String)', keys)}" if keys is not None else ""
     entry = Entry(
@@ -271,16 +271,13 @@ def _feedback(
         may_lack_parts=True,
     )
     holds = _all_hold(conditions, entry, params)
-    return (
-        f"{columns.id} IN (SELECT run_id FROM {latest_feedback(table, tenant=tenant, visible=visible, among=among)}"
-        f" WHERE {holds})"
-    )
+    return f"{context.columns.id} IN (SELECT run_id FROM {latest_feedback(context, among)} WHERE {holds})"
 
 
-def latest_feedback(table: FeedbackColumns, *, tenant: str, visible: str, among: str = "") -> str:
+def latest_feedback(context: FilterContext, among: str = "") -> str:
     """SQL of a table expression: the feedback of the tenant as it stands at the moment of the read."""
     return (
         "(SELECT * FROM (SELECT key, run_id, id, deleted, score, value, comment, source_type, error"
-        f" FROM {table.table} WHERE tenant_id = {tenant} AND version <= {visible}{among}"
-        " ORDER BY version DESC LIMIT 1 BY run_id, id) WHERE deleted = 0)"
+        f" FROM {context.columns.feedback.table} WHERE tenant_id = {context.tenant} AND version <= {context.visible}"
+        f"{among} ORDER BY version DESC LIMIT 1 BY run_id, id) WHERE deleted = 0)"
     )

@@ -66,7 +66,11 @@ def plan_page(query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int
         sql = f"SELECT {cells} FROM ({both}) ORDER BY at_time {direction}, at_id {direction} LIMIT {int(rows)}"
     else:
         sql = scope.select(", ".join(column.sql for column in columns), conditions, tail=tail)
-    settings = statement_settings(limits) | {"optimize_read_in_order": int(reads_in_order(query))}
+    settings = {
+        **statement_settings(limits),
+        **scope.context.settings,
+        "optimize_read_in_order": int(reads_in_order(query)),
+    }
     return RunPlan(Statement(sql, scope.params.as_tuple(), settings), columns)
 
 

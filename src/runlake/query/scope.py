@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from runlake.fql.bound import BoundExpr
-from runlake.query.compile import FilterContext, compile_filter
+from runlake.query.compile import compile_filter
+from runlake.query.context import FilterContext
 from runlake.store.columns import ColumnMap
 from runlake.store.engine import Params
 from runlake.store.moment import Moment
@@ -28,7 +29,7 @@ class RunScope:
         self.visible = params.add("UInt64", moment.visible_version)
         self._moment = moment
         self._in_sessions = self._sessions(sessions)
-        self._context = FilterContext(params, columns, tenant=self.tenant, visible=self.visible)
+        self.context = FilterContext(params, columns, tenant=self.tenant, visible=self.visible)
 
     def _sessions(self, sessions: tuple[UUID, ...]) -> str:
         match sessions:
@@ -41,7 +42,7 @@ class RunScope:
 
     def condition(self, expr: BoundExpr) -> str:
         """The condition of a bound filter, within this tenant."""
-        return compile_filter(expr, self._context)
+        return compile_filter(expr, self.context)
 
     def select(self, cells: str, conditions: Sequence[str], *, tail: str = "") -> str:
         """``SELECT cells`` of every run in scope that meets all conditions.

@@ -1,7 +1,8 @@
 """Full text to SQL: words by index, everything else by index first and then by reading the candidates.
 
 Searched text is normalised (``store.columns.normalised``): lower case, each CJK character and emoji a word of its own,
-other signs beyond ASCII blank. A term goes through the same expression, in the engine, so that both sides agree.
+other signs beyond ASCII blank. A term beyond ASCII goes through the same expression, in the engine, so that both sides
+agree; a term in ASCII is its own normal form.
 
 A word in ASCII is answered by the index alone. Any other term is looked up by its words and then verified place by
 place, for the index knows neither order nor place.
@@ -15,52 +16,43 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 from runlake.fql.bound import PayloadLike, Phrase, Prefix, SearchField, SearchTerm, SearchTest, Substring, Word
+from runlake.query.context import FilterContext
 from runlake.query.patterns import MIN_INFIX_CHARS, Infix, read_pattern
-from runlake.store.columns import ColumnMap, normalised
-from runlake.store.engine import Params
+from runlake.store.columns import decoded, normalised
 
 _TOKENIZER: Final = "'splitByNonAlpha'"
 _BLANK: Final = r"""'[\\s"\\\\\\x00-\\x1f]+'"""
 _NEEDS_FLATTENING: Final = re.compile(r'[\s"\\\x00-\x1f]')
 _ASCII_RUN: Final = re.compile("[0-9a-z]+")
 _NUMBER_LIKE: Final = re.compile("[-+0-9.eE]+")
-_ORDER_OF_COST: Final = (
-    SearchField.NAME,
-    SearchField.ERROR,
-    SearchField.TAGS,
-    SearchField.METADATA,
-    SearchField.OUTPUTS,
-    SearchField.INPUTS,
-)
 _INDEXED_CATEGORIES: Final = ("L", "M", "N", "So")
 
 
-def compile_search(test: SearchTest, params: Params, columns: ColumnMap) -> str:
+def compile_search(test: SearchTest, context: FilterContext) -> str:
     """The condition that every term is found."""
-    parts = [_term(term, test.fields, params, columns) for term in test.terms]
-    return "(" + " AND ".join(parts) + ")"
+    return "(" + " AND ".join(_term(term, test.fields, context) for term in test.terms) + ")"
 
 
-def compile_payload_like(test: PayloadLike, params: Params, columns: ColumnMap) -> str:
+def compile_payload_like(test: PayloadLike, context: FilterContext) -> str:
     """A pattern over the whole JSON text of one side, ignoring case."""
     pattern = read_pattern(test.pattern)
-    payload = columns.payloads[test.side]
-    hints = infix_hints([infix.unescaped() for infix in pattern.infixes], params, columns)
-    exact = f"{payload} != '' AND {payload} ILIKE {params.add('String', pattern.engine_text)}"
+    payload = context.columns.payloads[test.side]
+    hints = infix_hints([infix.unescaped() for infix in pattern.infixes], context)
+    exact = f"{payload} != '' AND {payload} ILIKE {context.params.add('String', pattern.engine_text)}"
     return "(" + " AND ".join([*hints, exact]) + ")"
 
 
-def infix_hints(infixes: Iterable[Infix], params: Params, columns: ColumnMap) -> list[str]:
+def infix_hints(infixes: Iterable[Infix], context: FilterContext) -> list[str]:
     """At most one condition on the searched text that a text holding all ``infixes`` meets, for the index."""
     for infix in infixes:
         if infix.is_word and len(infix.text) > 1:
-            return [f"hasAllTokens({columns.search_text}, {params.add('Array(String)', [infix.text])})"]
+            return [_holds_words([infix.text], context)]
         if len(infix.text) >= MIN_INFIX_CHARS:
-            return [_holds_infix(infix.text, params, columns)]
+            return [_holds_infix(infix.text, context)]
     return []
 
 
-def word_hints(text: str, params: Params, columns: ColumnMap) -> list[str]:
+def word_hints(text: str, context: FilterContext) -> list[str]:
     """At most one condition on the searched text that a run holding ``text`` as a whole value meets.
 
     Not for numbers, whose spelling in JSON may differ, nor for text beyond ASCII, of which the index cuts other words.
@@ -68,101 +60,109 @@ def word_hints(text: str, params: Params, columns: ColumnMap) -> list[str]:
     words = sorted(set(_ASCII_RUN.findall(text.lower())))
     if not words or not text.isascii() or _NUMBER_LIKE.fullmatch(text):
         return []
-    return [f"hasAllTokens({columns.search_text}, {params.add('Array(String)', words)})"]
+    return [_holds_words(words, context)]
 
 
-def _holds_infix(text: str, params: Params, columns: ColumnMap) -> str:
-    # ILIKE, not LIKE: reading LIKE straight from the index fails on a computed column (seen on chDB 26.9).
-    return f"{columns.search_text} ILIKE {params.add('String', f'%{text}%')}"
+def _holds_words(words: list[str], context: FilterContext) -> str:
+    return f"hasAllTokens({context.columns.search_text}, {context.params.add('Array(String)', words)})"
 
 
-def _term(term: SearchTerm, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
+def _holds_infix(text: str, context: FilterContext) -> str:
+    # The engine looks the stretch up in the dictionary of the index, but answering from the index alone fails on a
+    # computed column that holds a lambda (seen on chDB 26.9), so the candidates are read.
+    context.settings["query_plan_direct_read_from_text_index"] = 0
+    return f"{context.columns.search_text} ILIKE {context.params.add('String', f'%{text}%')}"
+
+
+def _term(term: SearchTerm, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     match term:
         case Word(text=text) if text.isascii():
-            return _ascii_word(text, fields, params, columns)
+            return _ascii_word(text, fields, context)
         case Word(text=text) | Phrase(text=text):
-            return _phrase(text, fields, params, columns)
-        case Prefix(text=text) if text.isascii():
-            return _ascii_prefix(text, fields, params, columns)
+            return _phrase(text, fields, context)
         case Prefix(text=text):
-            return _foreign_prefix(text, fields, params, columns)
+            return _prefix(text, fields, context)
         case Substring(text=text):
-            return _substring(text, fields, params, columns)
+            return _substring(text, fields, context)
         case _:
             assert_never(term)
 
 
-def _ascii_word(text: str, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
-    words = params.add("Array(String)", [text])
-    found = f"hasAllTokens({columns.search_text}, {words})"
+def _ascii_word(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
+    found = _holds_words([text], context)
     if not fields:
         return found
-    return f"({found} AND {_in_some_field(f'has(tokens(t, {_TOKENIZER}), {words}[1])', fields, columns)})"
+    word = context.params.add("String", text)
+    return f"({found} AND {_in_some_field(f'has(tokens(t, {_TOKENIZER}), {word})', fields, context)})"
 
 
-def _phrase(text: str, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
+def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     """Every word is there, and the text as written, white space and quotes of any kind being one blank."""
     if not _is_indexed(text):
-        return _raw_substring(text, fields, params, columns)
-    phrase = params.add("String", text)
-    words = f"tokens({normalised(phrase)}, {_TOKENIZER})"
-    occurs = _occurs(text, phrase)
-    exact = _in_some_field(f"{occurs} AND hasAll(tokens(t, {_TOKENIZER}), {words})", fields, columns)
-    return f"(hasAllTokens({columns.search_text}, {words}) AND {exact})"
+        return _raw_substring(text, fields, context)
+    phrase, words = _normal_form(text, context)
+    exact = f"{_occurs(text, phrase)} AND hasAll(tokens(t, {_TOKENIZER}), {words})"
+    return f"(hasAllTokens({context.columns.search_text}, {words}) AND {_in_some_field(exact, fields, context)})"
 
 
-def _ascii_prefix(text: str, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
-    hints = [_holds_infix(text, params, columns)] if len(text) >= MIN_INFIX_CHARS else []
-    begins = f"arrayExists(w -> startsWith(w, {params.add('String', text)}), tokens(t, {_TOKENIZER}))"
-    return "(" + " AND ".join([*hints, _in_some_field(begins, fields, columns)]) + ")"
-
-
-def _foreign_prefix(text: str, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
-    """A prefix whose characters may be words of their own: then it is found where its words stand in a row."""
+def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
+    """A word begins so; characters that are words of their own are found where they stand in a row."""
     if not _is_indexed(text):
-        return _raw_substring(text, fields, params, columns)
-    prefix = normalised(params.add("String", text))
-    words = f"tokens({prefix}, {_TOKENIZER})"
-    begins = (
-        f"if(length({words}) = 1, arrayExists(w -> startsWith(w, {words}[1]), tokens(t, {_TOKENIZER})),"
-        f" position(t, {prefix}) > 0)"
-    )
-    return _in_some_field(begins, fields, columns)
+        return _raw_substring(text, fields, context)
+    prefix, words = _normal_form(text, context)
+    hints = [_holds_infix(text, context)] if text.isascii() and len(text) >= MIN_INFIX_CHARS else []
+    begins = f"arrayExists(w -> startsWith(w, {words}[1]), tokens(t, {_TOKENIZER}))"
+    if not text.isascii():
+        begins = f"if(length({words}) = 1, {begins}, position(t, {prefix}) > 0)"
+    return "(" + " AND ".join([*hints, _in_some_field(begins, fields, context)]) + ")"
 
 
-def _substring(text: str, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
-    if not _is_indexed(text) and not text.isascii():
-        return _raw_substring(text, fields, params, columns)
+def _substring(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
+    if not text.isascii() and not _is_indexed(text):
+        return _raw_substring(text, fields, context)
     longest = max(_ASCII_RUN.findall(text), key=len, default="")
     # Beside a foreign letter words are cut by rules that only the engine knows, so only ASCII is looked up.
-    hints = [_holds_infix(longest, params, columns)] if len(longest) >= MIN_INFIX_CHARS and text.isascii() else []
-    exact = _in_some_field(_occurs(text, params.add("String", text)), fields, columns)
-    return "(" + " AND ".join([*hints, exact]) + ")"
+    hints = [_holds_infix(longest, context)] if len(longest) >= MIN_INFIX_CHARS and text.isascii() else []
+    phrase, _ = _normal_form(text, context)
+    return "(" + " AND ".join([*hints, _in_some_field(_occurs(text, phrase), fields, context)]) + ")"
 
 
-def _raw_substring(text: str, fields: tuple[SearchField, ...], params: Params, columns: ColumnMap) -> str:
+def _normal_form(text: str, context: FilterContext) -> tuple[str, str]:
+    """SQL of a lower-case text as the index sees it, and of its words."""
+    placeholder = context.params.add("String", text)
+    if text.isascii():
+        return placeholder, context.params.add("Array(String)", _ASCII_RUN.findall(text))
+    normal = normalised(placeholder)
+    return normal, f"tokens({normal}, {_TOKENIZER})"
+
+
+def _raw_substring(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     """Signs that normalising blanks, such as arrows: looked for in the text as it is, without an index."""
-    needle = params.add("String", text)
-    places = ", ".join(columns.search[field].sql for field in _places(fields))
-    return f"arrayExists(t -> position(lowerUTF8(t), {needle}) > 0, [{places}])"
+    needle = context.params.add("String", text)
+    return f"arrayExists(t -> position(lowerUTF8(t), {needle}) > 0, {_places(fields, context)})"
 
 
-def _occurs(text: str, placeholder: str) -> str:
+def _occurs(text: str, phrase: str) -> str:
     """SQL that the normalised text ``t`` holds the phrase; both flattened only where the phrase has what gets flat."""
-    phrase = normalised(placeholder)
     if not _NEEDS_FLATTENING.search(text):
         return f"position(t, {phrase}) > 0"
     return f"position(replaceRegexpAll(t, {_BLANK}, ' '), replaceRegexpAll({phrase}, {_BLANK}, ' ')) > 0"
 
 
-def _in_some_field(condition: str, fields: tuple[SearchField, ...], columns: ColumnMap) -> str:
+def _in_some_field(condition: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     """SQL that some place, normalised and named ``t`` in ``condition``, meets it."""
-    places = ", ".join(normalised(columns.search[field].sql) for field in _places(fields))
-    return f"arrayExists(t -> {condition}, [{places}])"
+    return f"arrayExists(t -> {condition}, arrayMap(t -> {normalised('t')}, {_places(fields, context)}))"
 
 
-def _places(fields: tuple[SearchField, ...]) -> list[SearchField]:
-    return [field for field in _ORDER_OF_COST if not fields or field in fields]
+def _places(fields: tuple[SearchField, ...], context: FilterContext) -> str:
+    """SQL of an array of the texts to look in; short on purpose, for analysing a statement costs by its length."""
+    columns = [context.columns.search[field] for field in SearchField if not fields or field in fields]
+    plain = ", ".join(column.sql for column in columns if not column.is_json)
+    payloads = ", ".join(column.sql for column in columns if column.is_json)
+    payload_texts = f"arrayMap(p -> {decoded('p')}, [{payloads}])"
+    if not payloads:
+        return f"[{plain}]"
+    return f"arrayConcat([{plain}], {payload_texts})" if plain else payload_texts
 
 
 def _is_indexed(text: str) -> bool:

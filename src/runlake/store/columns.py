@@ -65,6 +65,7 @@ class SearchColumn:
     """One place that full text looks in, as one text; parts that a phrase may not span are set apart by U+007F."""
 
     sql: str
+    is_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,8 @@ RUN_COLUMNS: Final = ColumnMap(
             f"concat(arrayStringConcat(metadata_values, {_APART}), {_APART},"
             f" arrayStringConcat(arrayMap(key -> toString(key), metadata_keys), {_APART}))"
         ),
-        SearchField.INPUTS: SearchColumn(decoded("inputs")),
-        SearchField.OUTPUTS: SearchColumn(decoded("outputs")),
+        SearchField.INPUTS: SearchColumn("inputs", is_json=True),
+        SearchField.OUTPUTS: SearchColumn("outputs", is_json=True),
     },
     payloads={SearchField.INPUTS: "inputs", SearchField.OUTPUTS: "outputs"},
     feedback=FeedbackColumns(),
