@@ -102,7 +102,7 @@ def _collect_object(
         key = prefix + name
         if len(key) > MAX_KEY_CHARS:
             cut = True
-        elif type(value) is str:
+        elif type(value) is str and key:
             keys.append(key)
             values.append(value)
         elif isinstance(value, dict | list):

@@ -1,0 +1,103 @@
+"""Flattening: the documented rules, and every way an entry can be left out, told by the mark."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from runlake.ingest.flatten import MAX_NUMBERS, flatten, flatten_entries, flatten_pairs
+from runlake.ingest.payloads import Json
+from runlake.model.pairs import CUT_MARK, MAX_KEY_CHARS, MAX_PAIRS
+
+
+@pytest.mark.parametrize(
+    ("payload", "entries"),
+    [
+        ({"a": {"b": "x"}}, [("a.b", "x")]),
+        ({"documents": [{"page_content": "x"}, {"page_content": "y"}]}, [("documents.page_content", v) for v in "xy"]),
+        ({"a": [[["x"], "y"]]}, [("a", "y"), ("a", "x")]),
+        ({"a": None, "b": [], "c": {}, "d": [None, {}]}, []),
+        (
+            {"i": 1, "f": 1.5, "t": True, "n": False, "e": ""},
+            [("i", "1"), ("f", "1.5"), ("t", "true"), ("n", "false"), ("e", "")],
+        ),
+        ({"a.b": 1, "a": {"b": 2}}, [("a.b", "1"), ("a.b", "2")]),
+        ({"deep": {"x": 1}, "flat": 2}, [("flat", "2"), ("deep.x", "1")]),
+        ({"k\0ey": {"\0": "v"}}, [("key.", "v")]),
+        ({"": "no key"}, []),
+        ([{"a": 1}, {"a": 2}], [("a", "1"), ("a", "2")]),
+        (["text", 5], []),
+        ("text", []),
+        (5, []),
+        (None, []),
+    ],
+)
+def test_objects_join_with_dots_and_positions_vanish(payload: Json, entries: list[tuple[str, str]]) -> None:
+    found = flatten(payload)
+    assert list(zip(found.keys, found.values, strict=True)) == entries
+    assert not found.cut
+
+
+def test_keys_and_pairs_are_distinct() -> None:
+    columns = flatten_pairs({"m": [{"role": "user"}, {"role": "user"}, {"role": "ai"}]})
+    assert columns.keys == ("m.role",)
+    assert columns.pairs == ("m.role\0user", "m.role\0ai")
+
+
+def test_metadata_columns_run_in_parallel() -> None:
+    columns = flatten_entries({"a": ["x", "y", "x"], "b": 1})
+    assert columns.keys == ("b", "a", "a")
+    assert columns.values == ("1", "x", "y")
+    assert columns.pairs == ("b\x001", "a\0x", "a\0y")
+
+
+def _chain(levels: int) -> Json:
+    payload: Json = "leaf"
+    for _ in range(levels):
+        payload = {"k" * 60: payload}
+    return payload
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param({str(i): "x" for i in range(MAX_PAIRS + 1)}, id="wide object"),
+        pytest.param({"a": [str(i) for i in range(MAX_PAIRS + 1)]}, id="long array"),
+        pytest.param({"a": [{"b": i} for i in range(MAX_PAIRS + 1)]}, id="long array of objects"),
+        pytest.param({str(i): {"a": 1, "b": 2} for i in range(MAX_PAIRS // 2 + 1)}, id="many objects"),
+        pytest.param({"v": [0.5] * (MAX_NUMBERS + 1)}, id="vector"),
+        pytest.param({"k" * (MAX_KEY_CHARS + 1): 1}, id="long key"),
+        pytest.param(_chain(9), id="long path"),
+    ],
+)
+def test_what_is_left_out_leaves_the_mark(payload: Json) -> None:
+    columns = flatten_pairs(payload)
+    assert columns.pairs[-1] == CUT_MARK
+    assert len(columns.pairs) <= MAX_PAIRS + 1
+    assert len(columns.keys) <= MAX_PAIRS
+    assert flatten_entries(payload).pairs[-1] == CUT_MARK
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param({str(i): "x" for i in range(MAX_PAIRS)}, id="wide object"),
+        pytest.param({"v": [0.5] * MAX_NUMBERS}, id="vector"),
+        pytest.param({"k" * MAX_KEY_CHARS: 1}, id="long key"),
+    ],
+)
+def test_at_the_limit_nothing_is_left_out(payload: Json) -> None:
+    assert CUT_MARK not in flatten_pairs(payload).pairs
+
+
+def test_the_entries_nearest_to_the_top_are_kept() -> None:
+    payload: Json = {"deep": {str(i): "x" for i in range(5 * MAX_PAIRS)}, "user": "ada"}
+    assert "user\0ada" in flatten_pairs(payload).pairs
+
+
+def test_a_payload_of_a_million_leaves_costs_little() -> None:
+    payload: Json = {"a": [{"b": ["x"] * 1000} for _ in range(1000)]}
+    begun = time.process_time()
+    flatten_pairs(payload)
+    assert time.process_time() - begun < 0.5
