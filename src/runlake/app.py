@@ -17,16 +17,24 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from runlake.api.asgi import AsgiApp
 from runlake.api.errors import EXCEPTION_HANDLERS
+from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
+from runlake.api.metrics import WriterMetrics
 from runlake.api.openapi import DOCUMENT_HANDLERS, ApiDocument
 from runlake.api.prefixes import CanonicalPaths
+from runlake.api.projects import PROJECT_HANDLERS, ProjectService
 from runlake.api.requests import HttpMetrics, RequestLog
 from runlake.config import Settings
 from runlake.ingest.costs import CostBook
+from runlake.ingest.feedback_service import FeedbackService
+from runlake.ingest.purge import Purger
 from runlake.ingest.writer import Writer
+from runlake.query.project_stats import ProjectStatsReader
+from runlake.query.request import QueryLimits
 from runlake.store.chdb import ChdbEngine
 from runlake.store.engine import Engine, Statement
+from runlake.store.feedback import FeedbackReader
 from runlake.store.ledger import LEDGER_NAME, Ledger
 from runlake.store.lock import DataLock
 from runlake.store.moment import Moments
@@ -34,8 +42,10 @@ from runlake.store.schema import migrate
 
 ENGINE_FOLDER: Final = "engine"
 
-Handlers = list[Any]
-Dependencies = dict[str, Provide]
+API_HANDLERS: Final[tuple[Any, ...]] = (*INGEST_HANDLERS, *PROJECT_HANDLERS, *FEEDBACK_HANDLERS, *HEALTH_HANDLERS)
+"""Every route of the API, in the order in which /docs shows them."""
+
+new_id = uuid.uuid4
 
 
 def now_us() -> int:
@@ -44,7 +54,7 @@ def now_us() -> int:
 
 
 class Application:
-    """A built server: an ASGI application and the parts that have to be started and closed around it."""
+    """A built server: an ASGI application, and the resources to close when it has stopped."""
 
     def __init__(self, *, asgi: AsgiApp, health: Health, resources: ExitStack) -> None:
         self.asgi = asgi
@@ -52,35 +62,43 @@ class Application:
         self._resources = resources
 
     def close(self) -> None:
-        """Release everything in the reverse order of opening; harmless when called twice."""
+        """Commit what is queued and release everything in reverse order of opening; harmless when called twice."""
         self._resources.close()
 
 
 def build(settings: Settings) -> Application:
     """Open the data directory and put the server together; SettingsError when the directory cannot be used."""
     with ExitStack() as opening:
-        lock = DataLock.acquire(settings.data)
-        opening.callback(lock.release)
+        opening.callback(DataLock.acquire(settings.data).release)
         engine = ChdbEngine.open(settings.data / ENGINE_FOLDER, memory_limit_bytes=settings.engine_max_memory_bytes)
         opening.callback(engine.close)
         migrate(engine)
-        ledger = Ledger.open(settings.data / LEDGER_NAME, now=now_us, new_id=uuid.uuid4)
+        ledger = Ledger.open(settings.data / LEDGER_NAME, now=now_us, new_id=new_id)
         opening.callback(ledger.close)
-        health = Health(data=settings.data, check_storage=_storage_check(engine, ledger))
         moments = Moments()
-        writer = Writer(
-            engine=engine,
-            moments=moments,
-            projects=ledger,
-            prices=CostBook(),
-            now_us=now_us,
-            max_pending_bytes=settings.max_pending_bytes,
-            commit_window_ms=settings.commit_window_ms,
-        )
-        writer.start()
+        writer = _open_writer(settings, engine=engine, moments=moments, ledger=ledger)
         opening.callback(writer.close)
-        asgi = _make_asgi(settings, ledger=ledger, health=health, writer=writer)
+        purger = Purger(engine=engine, ledger=ledger, writer=writer)
+        purger.start()
+        opening.callback(purger.close)
+        health = Health(data=settings.data, check_storage=_storage_check(engine, ledger))
+        services = _services(settings, engine=engine, moments=moments, ledger=ledger, writer=writer, purger=purger)
+        asgi = _make_asgi(settings, {**services, "health": health}, writer)
         return Application(asgi=asgi, health=health, resources=opening.pop_all())
+
+
+def _open_writer(settings: Settings, *, engine: Engine, moments: Moments, ledger: Ledger) -> Writer:
+    writer = Writer(
+        engine=engine,
+        moments=moments,
+        projects=ledger,
+        prices=CostBook(),
+        now_us=now_us,
+        max_pending_bytes=settings.max_pending_bytes,
+        commit_window_ms=settings.commit_window_ms,
+    )
+    writer.start()
+    return writer
 
 
 def _storage_check(engine: Engine, ledger: Ledger) -> Callable[[], None]:
@@ -91,36 +109,48 @@ def _storage_check(engine: Engine, ledger: Ledger) -> Callable[[], None]:
     return check
 
 
-def _make_asgi(settings: Settings, *, ledger: Ledger, health: Health, writer: Writer) -> AsgiApp:
+def _services(
+    settings: Settings, *, engine: Engine, moments: Moments, ledger: Ledger, writer: Writer, purger: Purger
+) -> dict[str, object]:
+    """What handlers ask for, by the name of their parameter."""
+    limits = QueryLimits(
+        max_seconds=settings.query_max_seconds,
+        max_memory_bytes=settings.query_max_memory_bytes,
+        max_page_bytes=settings.page_max_bytes,
+    )
+    ingest = IngestService(
+        writer=writer, max_decoded_body_bytes=settings.max_decoded_body_bytes, now_us=now_us, new_id=new_id
+    )
+    stats = ProjectStatsReader(engine=engine, moments=moments, limits=limits)
+    projects = ProjectService(store=ledger, purger=purger, stats=stats, now_us=now_us, new_id=new_id)
+    feedback = FeedbackService(reader=FeedbackReader(engine), writer=writer, now_us=now_us)
+    return {
+        # Until keys exist every request belongs to the one tenant; this is the only place that says so.
+        "tenant_id": ledger.default_tenant_id,
+        "ingest": ingest,
+        "projects": projects,
+        "feedback": feedback,
+        "stamps": Stamps(now_us=now_us, new_id=new_id),
+    }
+
+
+def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer) -> AsgiApp:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    handlers: Handlers = [*INGEST_HANDLERS, *HEALTH_HANDLERS]
-    ingest = IngestService(
-        writer=writer,
-        max_decoded_body_bytes=settings.max_decoded_body_bytes,
-        now_us=now_us,
-        new_id=uuid.uuid4,
-    )
-    dependencies: Dependencies = {
-        "tenant_id": _always(ledger.default_tenant_id),
-        "health": _always(health),
-        "registry": _always(registry),
-        "ledger": _always(ledger),
-        "ingest": _always(ingest),
-    }
-    document = ApiDocument(handlers, dependencies)
+    registry.register(WriterMetrics(writer.stats))
+    dependencies = {name: _always(value) for name, value in {**services, "registry": registry}.items()}
+    document = ApiDocument(API_HANDLERS, dependencies)
     litestar = Litestar(
-        route_handlers=[*handlers, *DOCUMENT_HANDLERS],
+        route_handlers=[*API_HANDLERS, *DOCUMENT_HANDLERS],
         dependencies={**dependencies, "api_document": _always(document)},
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    return RequestLog(
-        CanonicalPaths(cast("AsgiApp", litestar)), metrics=HttpMetrics(registry), new_id=lambda: uuid.uuid4().hex[:16]
-    )
+    canonical = CanonicalPaths(cast("AsgiApp", litestar))
+    return RequestLog(canonical, metrics=HttpMetrics(registry), new_id=lambda: new_id().hex[:16])
 
 
 def _always(value: object) -> Provide:

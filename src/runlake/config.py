@@ -88,13 +88,13 @@ class Settings:
         400 * MIB, "Largest request body after decompression; more is a 413.", kind="size", minimum=1024
     )
     max_pending_bytes: int = _setting(
-        512 * MIB,
+        256 * MIB,
         "Writes accepted but not yet on disk, all requests together; beyond it writes get a 429 with Retry-After.",
         kind="size",
         minimum=MIB,
     )
     commit_window_ms: int = _setting(
-        5, "How long the writer waits for more requests to share one fsynced commit, in milliseconds.", maximum=1000
+        2, "How long the writer waits for more requests to share one fsynced commit, in milliseconds.", maximum=1000
     )
     query_max_seconds: int = _setting(
         30,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -120,13 +121,9 @@ def read_alive() -> Alive:
     return Alive()
 
 
-@get(
-    "/readyz",
-    summary="Readiness: migrated, storage readable and writable, not stopping",
-    sync_to_thread=True,
-)
-def read_ready(health: NamedDependency[Health]) -> Readiness:
-    return health.check_ready()
+@get("/readyz", summary="Readiness: migrated, storage readable and writable, not stopping")
+async def read_ready(health: NamedDependency[Health]) -> Readiness:
+    return await asyncio.to_thread(health.check_ready)
 
 
 @get("/info", summary="What this server speaks and how clients should batch", sync_to_thread=False)
@@ -134,9 +131,9 @@ def read_info() -> Info:
     return Info()
 
 
-@get("/info/health", summary="Free space of the store", sync_to_thread=True)
-def read_storage_health(health: NamedDependency[Health]) -> StorageHealth:
-    return StorageHealth(clickhouse_disk_free_pct=health.disk_free_percent())
+@get("/info/health", summary="Free space of the store")
+async def read_storage_health(health: NamedDependency[Health]) -> StorageHealth:
+    return StorageHealth(clickhouse_disk_free_pct=await asyncio.to_thread(health.disk_free_percent))
 
 
 @get("/metrics", summary="Prometheus metrics", sync_to_thread=False, media_type="text/plain")

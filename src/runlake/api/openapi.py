@@ -6,6 +6,7 @@ handler, because our handlers read their bodies themselves (byte-exact payloads,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final
@@ -89,9 +90,9 @@ def _use_own_errors(document: dict[str, Any], schemas: dict[str, Any]) -> None:
                 operation["responses"] = {**kept, "4XX": answer}
 
 
-@get("/openapi.json", include_in_schema=False, sync_to_thread=True)
-def read_openapi(api_document: NamedDependency[ApiDocument]) -> Response[bytes]:
-    return Response(api_document.encoded(), media_type=MediaType.JSON)
+@get("/openapi.json", include_in_schema=False)
+async def read_openapi(api_document: NamedDependency[ApiDocument]) -> Response[bytes]:
+    return Response(await asyncio.to_thread(api_document.encoded), media_type=MediaType.JSON)
 
 
 @get("/docs", include_in_schema=False, sync_to_thread=False)

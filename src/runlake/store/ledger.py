@@ -10,9 +10,9 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from runlake.errors import ConflictError, NotFoundError, StoreError
 from runlake.model.project import Project
 from runlake.store.ledger_schema import HEAD_REVISION, PROJECTS, SECRETS, TENANTS
+from runlake.store.projects import ProjectChanges, ProjectField, ProjectFilter, ProjectOrder
 
 LEDGER_NAME: Final = "ledger.sqlite3"
 DEFAULT_TENANT: Final = "default"
@@ -34,33 +35,6 @@ CURSOR_KEY: Final = "cursor"
 Clock = Callable[[], int]
 """Now, in microseconds since 1970 UTC."""
 IdSource = Callable[[], UUID]
-
-ProjectField = Literal[
-    "name", "end_time", "description", "extra", "reference_dataset_id", "default_dataset_id", "trace_tier"
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectFilter:
-    """Which projects a listing wants; every given condition must hold.
-
-    ``name`` is exact and case-sensitive, ``name_contains`` ignores the case of ASCII letters; ``reference_free`` True
-    leaves experiments out, False leaves everything else out.
-    """
-
-    ids: tuple[UUID, ...] | None = None
-    name: str | None = None
-    name_contains: str | None = None
-    reference_free: bool | None = None
-    reference_datasets: tuple[UUID, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectOrder:
-    """Order of a listing; equal values are ordered by id, so that pages never overlap."""
-
-    by: Literal["name", "start_time"] = "start_time"
-    descending: bool = True
 
 
 class Ledger:
@@ -220,9 +194,7 @@ class Ledger:
                 self._live_ids[tenant_id] = found
         return found
 
-    def update_project(
-        self, tenant_id: UUID, project_id: UUID, changes: Mapping[ProjectField, str | int | bytes | UUID]
-    ) -> Project:
+    def update_project(self, tenant_id: UUID, project_id: UUID, changes: ProjectChanges) -> Project:
         """Set the given fields; NotFoundError when there is no such live project, ConflictError for a taken name."""
         with self._write_lock:
             old = self.read_project(tenant_id, project_id)

@@ -1,0 +1,145 @@
+"""Feedback: ``/feedback`` of the v1 API. Handlers decode, call ``FeedbackService``, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from litestar import delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.types import ControllerRouterHandler
+
+from runlake.api.bodies import AnyRequest, read_small_body
+from runlake.api.parameters import read_ids, read_path_id, read_texts
+from runlake.api.projects import Deleted
+from runlake.errors import InvalidError
+from runlake.ingest.feedback_service import FeedbackService
+from runlake.store.feedback import FeedbackFilter
+from runlake.wire.feedback import Receipt, read_feedback
+from runlake.wire.feedback_objects import (
+    FeedbackBody,
+    FeedbackCreate,
+    FeedbackPatch,
+    apply_feedback_patch,
+    feedback_body,
+)
+from runlake.wire.scalars import read_time
+
+MAX_LIST_ROWS: Final = 10_000
+"""Most feedback on one page; clients page by offset and ask for 100 (seen in the SDK)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamps:
+    """The clock and the id source, for what a body leaves open."""
+
+    now_us: Callable[[], int]
+    new_id: Callable[[], UUID]
+
+
+@post(
+    ["/feedback", "/feedback/eager"],
+    status_code=200,
+    summary="Judge a run or a project",
+    opt={"request_body": FeedbackCreate},
+)
+async def create_feedback(
+    request: AnyRequest,
+    tenant_id: NamedDependency[UUID],
+    feedback: NamedDependency[FeedbackService],
+    stamps: NamedDependency[Stamps],
+) -> FeedbackBody:
+    """The run need not exist yet. The same id again replaces what was stored under it."""
+    receipt = Receipt(tenant_id=tenant_id, now_us=stamps.now_us(), new_id=stamps.new_id)
+    return feedback_body(await feedback.create(read_feedback(await read_small_body(request), receipt)))
+
+
+@get("/feedback", summary="List feedback")
+async def list_feedback(
+    *,
+    tenant_id: NamedDependency[UUID],
+    feedback: NamedDependency[FeedbackService],
+    run: Annotated[list[str] | None, QueryParameter(description="On these runs, repeated or by commas.")] = None,
+    run_id: Annotated[list[str] | None, QueryParameter(description="The same as run.")] = None,
+    session: Annotated[list[str] | None, QueryParameter(description="Of these projects.")] = None,
+    key: Annotated[list[str] | None, QueryParameter(description="With one of these keys.")] = None,
+    source: Annotated[list[str] | None, QueryParameter(description="From api, model, app or auto_eval.")] = None,
+    comparative_experiment_id: FromQuery[str | None] = None,
+    has_comment: FromQuery[bool | None] = None,
+    has_score: FromQuery[bool | None] = None,
+    level: Annotated[Literal["run", "session"] | None, QueryParameter(description="Judged as a whole.")] = None,
+    min_created_at: FromQuery[str | None] = None,
+    max_created_at: FromQuery[str | None] = None,
+    user: Annotated[list[str] | None, QueryParameter(description="Not supported: feedback has no users yet.")] = None,
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+) -> list[FeedbackBody]:
+    """A bare array, newest first; every condition must hold, a list means any of it."""
+    if user is not None:
+        raise InvalidError("user is not supported, because feedback has no users yet; use source or key", field="user")
+    runs = [*(run or ()), *(run_id or ())] if run is not None or run_id is not None else None
+    experiment = (
+        None
+        if comparative_experiment_id is None
+        else read_path_id(comparative_experiment_id, "comparative_experiment_id")
+    )
+    wanted = FeedbackFilter(
+        runs=read_ids(runs, "run"),
+        sessions=read_ids(session, "session"),
+        keys=None if key is None else tuple(key),
+        sources=read_texts(source),
+        comparative_experiment=experiment,
+        has_comment=has_comment,
+        has_score=has_score,
+        level=level,
+        min_created_at=None if min_created_at is None else read_time(min_created_at, "min_created_at"),
+        max_created_at=None if max_created_at is None else read_time(max_created_at, "max_created_at"),
+    )
+    return [feedback_body(item) for item in await feedback.list(tenant_id, wanted, offset=offset, limit=limit)]
+
+
+@get("/feedback/{feedback_id:str}", summary="Read feedback")
+async def read_one_feedback(
+    feedback_id: FromPath[str], tenant_id: NamedDependency[UUID], feedback: NamedDependency[FeedbackService]
+) -> FeedbackBody:
+    """One feedback in its latest version."""
+    return feedback_body(await feedback.read(tenant_id, read_path_id(feedback_id, "feedback_id")))
+
+
+@patch("/feedback/{feedback_id:str}", summary="Change feedback", opt={"request_body": FeedbackPatch})
+async def update_feedback(
+    request: AnyRequest,
+    feedback_id: FromPath[str],
+    tenant_id: NamedDependency[UUID],
+    feedback: NamedDependency[FeedbackService],
+    stamps: NamedDependency[Stamps],
+) -> FeedbackBody:
+    """Only keys that are in the body change; null clears."""
+    body = await read_small_body(request)
+    changed = await feedback.update(
+        tenant_id,
+        read_path_id(feedback_id, "feedback_id"),
+        lambda old: apply_feedback_patch(old, body, now_us=stamps.now_us()),
+    )
+    return feedback_body(changed)
+
+
+@delete("/feedback/{feedback_id:str}", status_code=200, summary="Delete feedback")
+async def delete_feedback(
+    feedback_id: FromPath[str], tenant_id: NamedDependency[UUID], feedback: NamedDependency[FeedbackService]
+) -> Deleted:
+    """Gone from every query when this is answered."""
+    await feedback.delete(tenant_id, read_path_id(feedback_id, "feedback_id"))
+    return Deleted("feedback is deleted")
+
+
+FEEDBACK_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (
+    create_feedback,
+    list_feedback,
+    read_one_feedback,
+    update_feedback,
+    delete_feedback,
+)

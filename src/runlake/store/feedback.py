@@ -1,0 +1,171 @@
+"""Reads of feedback: statements, and rows back into the model.
+
+Of several rows with one id the engine keeps the highest version and hides deleted ones (``FINAL``). The table is
+narrow, and what lookups use is in its sorting key or never changes, so that its indexes stay valid under ``FINAL``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+from runlake.model.project import Feedback
+from runlake.model.run import NO_ID
+from runlake.store.engine import Cell, Engine, Params, Row, Statement
+
+_COLUMNS: Final = (
+    "id",
+    "key",
+    "run_id",
+    "session_id",
+    "trace_id",
+    "toUnixTimestamp64Micro(start_time)",
+    "score",
+    "value",
+    "comment",
+    "correction",
+    "source_type",
+    "source",
+    "comparative_experiment_id",
+    "feedback_group_id",
+    "error",
+    "extra",
+    "feedback_config",
+    "toUnixTimestamp64Micro(created_at)",
+    "toUnixTimestamp64Micro(modified_at)",
+    "version",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackFilter:
+    """Which feedback a listing wants; every given condition must hold, a list means any of it.
+
+    ``level`` is ``run`` for judgements of a run and ``session`` for those of a project as a whole. Times are inclusive
+    microseconds UTC.
+    """
+
+    runs: tuple[UUID, ...] | None = None
+    sessions: tuple[UUID, ...] | None = None
+    keys: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    comparative_experiment: UUID | None = None
+    has_comment: bool | None = None
+    has_score: bool | None = None
+    level: Literal["run", "session"] | None = None
+    min_created_at: int | None = None
+    max_created_at: int | None = None
+
+
+class FeedbackReader:
+    """Blocking reads of feedback."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def read(self, tenant_id: UUID, feedback_id: UUID) -> Feedback | None:
+        """The latest version; None when there is none or it was deleted."""
+        statement = read_statement(tenant_id, feedback_id)
+        rows = self._engine.select(statement).rows
+        return _from_row(tenant_id, rows[0]) if rows else None
+
+    def list(self, tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> list[Feedback]:
+        """Newest first by creation, then by id."""
+        statement = list_statement(tenant_id, wanted, offset=offset, limit=limit)
+        return [_from_row(tenant_id, row) for row in self._engine.select(statement).rows]
+
+
+def read_statement(tenant_id: UUID, feedback_id: UUID) -> Statement:
+    params = Params()
+    condition = f"tenant_id = {params.add('UUID', tenant_id)} AND id = {params.add('UUID', feedback_id)}"
+    # An id written again under another key or run has two rows that FINAL cannot unite: the later one counts.
+    order = "ORDER BY version DESC LIMIT 1"
+    return Statement(f"SELECT {', '.join(_COLUMNS)} FROM feedback FINAL WHERE {condition} {order}", params.as_tuple())
+
+
+def list_statement(tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> Statement:
+    params = Params()
+    conditions = [f"tenant_id = {params.add('UUID', tenant_id)}", *_conditions(params, wanted)]
+    window = f"LIMIT {params.add('UInt64', limit)} OFFSET {params.add('UInt64', offset)}"
+    return Statement(
+        f"SELECT {', '.join(_COLUMNS)} FROM feedback FINAL WHERE {' AND '.join(conditions)} "
+        f"ORDER BY created_at DESC, id DESC {window}",
+        params.as_tuple(),
+    )
+
+
+def _conditions(params: Params, wanted: FeedbackFilter) -> list[str]:
+    found: list[str] = []
+    _add_ids(found, params, "run_id", wanted.runs)
+    _add_ids(found, params, "session_id", wanted.sessions)
+    if wanted.comparative_experiment is not None:
+        _add_ids(found, params, "comparative_experiment_id", (wanted.comparative_experiment,))
+    _add_texts(found, params, "key", wanted.keys)
+    _add_texts(found, params, "source_type", wanted.sources)
+    if wanted.has_comment is not None:
+        found.append("comment != ''" if wanted.has_comment else "comment = ''")
+    if wanted.has_score is not None:
+        found.append("isNotNull(score)" if wanted.has_score else "isNull(score)")
+    if wanted.level is not None:
+        found.append(f"run_id {'!=' if wanted.level == 'run' else '='} {params.add('UUID', NO_ID)}")
+    if wanted.min_created_at is not None:
+        found.append(f"created_at >= fromUnixTimestamp64Micro({params.add('Int64', wanted.min_created_at)})")
+    if wanted.max_created_at is not None:
+        found.append(f"created_at <= fromUnixTimestamp64Micro({params.add('Int64', wanted.max_created_at)})")
+    return found
+
+
+def _add_ids(found: list[str], params: Params, column: str, ids: Sequence[UUID] | None) -> None:
+    if ids is not None:
+        found.append(f"{column} IN {params.add('Array(UUID)', ids)}")
+
+
+def _add_texts(found: list[str], params: Params, column: str, texts: Sequence[str] | None) -> None:
+    if texts is not None:
+        found.append(f"{column} IN {params.add('Array(String)', texts)}")
+
+
+def _from_row(tenant_id: UUID, row: Row) -> Feedback:
+    cells = dict(zip(_COLUMNS, row, strict=True))
+    return Feedback(
+        tenant_id=tenant_id,
+        id=UUID(str(cells["id"])),
+        key=str(cells["key"]),
+        run_id=_id(cells["run_id"]),
+        session_id=_id(cells["session_id"]),
+        trace_id=_id(cells["trace_id"]),
+        start_time=_integer(cells["toUnixTimestamp64Micro(start_time)"]),
+        score=_number(cells["score"]),
+        value=_raw(cells["value"]),
+        comment=str(cells["comment"]) or None,
+        correction=_raw(cells["correction"]),
+        source_type=str(cells["source_type"]),
+        source=_raw(cells["source"]),
+        comparative_experiment_id=_id(cells["comparative_experiment_id"]),
+        feedback_group_id=_id(cells["feedback_group_id"]),
+        error=bool(cells["error"]),
+        extra=_raw(cells["extra"]),
+        feedback_config=_raw(cells["feedback_config"]),
+        created_at=_integer(cells["toUnixTimestamp64Micro(created_at)"]) or 0,
+        modified_at=_integer(cells["toUnixTimestamp64Micro(modified_at)"]) or 0,
+        version=_integer(cells["version"]) or 0,
+    )
+
+
+def _id(cell: Cell) -> UUID | None:
+    found = UUID(str(cell))
+    return None if found == NO_ID else found
+
+
+def _integer(cell: Cell) -> int | None:
+    return None if cell is None else int(str(cell))
+
+
+def _number(cell: Cell) -> float | None:
+    return None if cell is None else float(str(cell))
+
+
+def _raw(cell: Cell) -> bytes | None:
+    return str(cell).encode() or None
