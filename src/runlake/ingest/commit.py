@@ -268,7 +268,7 @@ class Committer:
         self._moments.publish(
             self._version,
             replaced=frozenset(c.key[0] for c, _, _, _ in placed if c.stored is not None),
-            opened=frozenset(c.key[0] for c, _, _, _ in placed if not _is_finished(c)),
+            opened={tenant: self._open.versions_of(tenant) for tenant in {c.key[0] for c, _, _, _ in placed}},
         )
 
     def _session_of(self, change: Change) -> UUID:

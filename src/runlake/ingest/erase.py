@@ -6,9 +6,10 @@ from uuid import UUID
 
 from runlake.ingest.open_set import OpenSet
 from runlake.store.engine import Engine, Params, Statement
+from runlake.store.moment import Moments
 
 
-def erase_open_runs(engine: Engine, open_set: OpenSet, tenant_id: UUID, session_id: UUID) -> None:
+def erase_open_runs(engine: Engine, moments: Moments, open_set: OpenSet, tenant_id: UUID, session_id: UUID) -> None:
     """Runs in the writer's thread, so that no write can bring a run back in between.
 
     Every row of such a run goes, also its settled mark and rows it had in another project before.
@@ -28,3 +29,4 @@ def erase_open_runs(engine: Engine, open_set: OpenSet, tenant_id: UUID, session_
     )
     for run_id in alive:
         open_set.remove((tenant_id, run_id))
+    moments.publish(0, opened={tenant_id: open_set.versions_of(tenant_id)})

@@ -16,6 +16,9 @@ from runlake.model.run import RunState
 RunKey = tuple[UUID, UUID]
 """(tenant id, run id)."""
 
+NAMED_AT_MOST: Final = 1000
+"""How many open runs of a tenant a reader is told by version; beyond that it finds them itself."""
+
 BUCKET_US: Final = 15_000_000
 """Width of a partition of ``open_runs`` in version space; must equal the migration's."""
 
@@ -25,6 +28,7 @@ class OpenSet:
 
     def __init__(self, *, state_budget_bytes: int) -> None:
         self._versions: dict[RunKey, int] = {}
+        self._by_tenant: dict[UUID, set[int]] = {}
         self._states: OrderedDict[RunKey, RunState] = OrderedDict()
         self._budget_bytes = state_budget_bytes
         self._used_bytes = 0
@@ -51,6 +55,7 @@ class OpenSet:
         """A row of ``open_runs`` with ``version`` is now the run's state."""
         self._unlive(key)
         self._versions[key] = version
+        self._by_tenant.setdefault(key[0], set()).add(version)
         self._rows[version // BUCKET_US] += 1
         self._live[version // BUCKET_US] += 1
         self._forget_state(key)
@@ -77,7 +82,13 @@ class OpenSet:
         self._rows[version // BUCKET_US] += 1
 
     def tenants(self) -> frozenset[UUID]:
-        return frozenset(tenant for tenant, _ in self._versions)
+        """Every tenant that has, or had, open runs."""
+        return frozenset(self._by_tenant)
+
+    def versions_of(self, tenant_id: UUID) -> tuple[int, ...] | None:
+        """The rows of ``open_runs`` that count for the tenant, None when they are more than ``NAMED_AT_MOST``."""
+        versions = self._by_tenant.get(tenant_id, set())
+        return None if len(versions) > NAMED_AT_MOST else tuple(versions)
 
     def keys(self) -> Iterator[RunKey]:
         return iter(tuple(self._versions))
@@ -109,6 +120,7 @@ class OpenSet:
         old = self._versions.get(key)
         if old is not None:
             self._live[old // BUCKET_US] -= 1
+            self._by_tenant[key[0]].discard(old)
 
     def _forget_state(self, key: RunKey) -> None:
         old = self._states.pop(key, None)

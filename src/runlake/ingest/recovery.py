@@ -42,7 +42,11 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
         last_version += 1
         engine.insert("open_runs", SETTLED_COLUMNS, [encode_settled(tenant_id, run_id, last_version)])
         open_set.settle((tenant_id, run_id), last_version)
-    moments.publish(last_version, replaced=_tenants_with_replaced(engine), opened=_tenants_with_open_rows(engine))
+    moments.publish(
+        last_version,
+        replaced=_tenants_with_replaced(engine),
+        opened={tenant: open_set.versions_of(tenant) for tenant in open_set.tenants()},
+    )
     return Recovered(
         open_set=open_set,
         finished=FinishedRuns(known_since_us=_number(engine, _LATEST_START)),
@@ -89,11 +93,6 @@ def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[t
 
 def _tenants_with_replaced(engine: Engine) -> frozenset[UUID]:
     rows = engine.select(Statement("SELECT DISTINCT tenant_id FROM runs WHERE replaces > 0")).rows
-    return frozenset(UUID(str(row[0])) for row in rows)
-
-
-def _tenants_with_open_rows(engine: Engine) -> frozenset[UUID]:
-    rows = engine.select(Statement("SELECT DISTINCT tenant_id FROM open_runs")).rows
     return frozenset(UUID(str(row[0])) for row in rows)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID
 
 from runlake.ingest.open_set import OpenSet
 from runlake.ingest.rows import RUN_COLUMNS
@@ -47,10 +46,6 @@ class Sweeper:
             self._engine.command(Statement(f"ALTER TABLE open_runs DROP PARTITION {int(bucket)}"))
             self._open.dropped(bucket)
         self._doomed = []
-        if not self._open.has_rows:
-            for tenant_id in self._tenants_to_forget(dropped):
-                self._moments.forget_open(tenant_id)
-            return dropped
         buckets = self._open.sweepable(self._now_us() - KEPT_US)
         for bucket in buckets:
             self._rewrite(bucket)
@@ -76,7 +71,5 @@ class Sweeper:
         )
         for key, _, version in live:
             self._open.put(key, version, self._open.state(key))
-        self._moments.publish(live[-1][2])
-
-    def _tenants_to_forget(self, dropped: int) -> list[UUID]:
-        return list(self._moments.open_tenants()) if dropped else []
+        tenants = {key[0] for key, _, _ in live}
+        self._moments.publish(live[-1][2], opened={tenant: self._open.versions_of(tenant) for tenant in tenants})

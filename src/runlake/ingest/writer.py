@@ -127,7 +127,9 @@ class Writer:
 
     def erase_open_runs(self, tenant_id: UUID, session_id: UUID) -> Future[None]:
         """Delete the project's open runs from store and memory, between two commits."""
-        return self.run_exclusively(lambda: erase_open_runs(self._engine, self._open_set, tenant_id, session_id))
+        return self.run_exclusively(
+            lambda: erase_open_runs(self._engine, self._moments, self._open_set, tenant_id, session_id)
+        )
 
     def run_exclusively(self, work: Callable[[], None]) -> Future[None]:
         """Run ``work`` between two commits, for changes that must not meet a write (deleting a project)."""

@@ -71,9 +71,13 @@ class RunScope:
 
     def _select_open(self, cells: str, conditions: Sequence[str], tail: str) -> str:
         """The latest visible state of each open run; a state that says ``settled`` is to be found in ``runs``."""
-        latest = (
-            f"SELECT *, {self.columns.search_text} FROM open_runs WHERE tenant_id = {self.tenant}"
-            f" AND version <= {self.visible} ORDER BY version DESC LIMIT 1 BY id"
-        )
-        where = ["status != 'settled'", self._in_sessions, *conditions]
-        return f"SELECT {cells} FROM ({latest}) WHERE {' AND '.join(where)}{tail}"
+        versions = self._moment.open_versions
+        if versions is not None:
+            latest = f"has({self.params.add('Array(UInt64)', versions)}, version)"
+        else:
+            latest = (
+                f"version IN (SELECT max(version) FROM open_runs WHERE tenant_id = {self.tenant}"
+                f" AND version <= {self.visible} GROUP BY id) AND status != 'settled'"
+            )
+        where = [f"tenant_id = {self.tenant}", latest, self._in_sessions, *conditions]
+        return f"SELECT {cells} FROM open_runs WHERE {' AND '.join(where)}{tail}"
