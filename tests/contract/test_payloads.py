@@ -49,7 +49,10 @@ def test_half_a_character_is_stored_as_the_sdk_mends_it(stored: Outcome) -> None
     assert text.endswith(" pair")
 
 
-def test_payloads_that_are_not_json_do_no_harm(stored: Outcome) -> None:
-    """The SDK writes a bare NaN beside an integer beyond 64 bits; whatever becomes of it, the next run is stored."""
-    assert "not a number beside a huge integer" in stored["unreadable"]
+def test_a_bare_nan_is_stored_as_null(stored: Outcome) -> None:
+    """The SDK writes one, against JSON, beside an integer beyond 64 bits; alone it would have written null itself."""
+    assert stored["unreadable"]["not a number beside a huge integer"] == {"n": 2**70, "score": None}
+
+
+def test_a_run_after_odd_ones_is_stored(stored: Outcome) -> None:
     assert stored["still_alive"] == {"fine": True}
