@@ -17,9 +17,9 @@ STOP_TIMEOUT_S: Final = 15
 class ServerProcess:
     """Started by the constructor; ``url`` is set when it answers. Its log is ``server.log`` beside ``data``."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *arguments: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNLAKE_")}
-        command = [sys.executable, "-m", "runlake.cli", "serve", "--port", "0", "--data", str(data)]
+        command = [sys.executable, "-m", "runlake.cli", "serve", "--port", "0", "--data", str(data), *arguments]
         self._log_path = data.parent / "server.log"
         with self._log_path.open("a") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
@@ -39,12 +39,21 @@ class ServerProcess:
         """End it as a power cut would: SIGKILL, no chance to write anything."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
-        """Ask it to end and wait for it."""
-        self._end(signal.SIGTERM)
+    def stop(self) -> int:
+        """Ask it to end, wait for it, and return its exit status."""
+        return self._end(signal.SIGTERM)
 
-    def _end(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and do not wait."""
         self._process.send_signal(number)
-        self._process.wait(STOP_TIMEOUT_S)
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+        status = self._process.wait(STOP_TIMEOUT_S)
         if self._process.stdout is not None:
             self._process.stdout.close()
+        return status
+
+    def _end(self, number: signal.Signals) -> int:
+        self.send(number)
+        return self.wait()
