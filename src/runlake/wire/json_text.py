@@ -52,6 +52,17 @@ def decode_object(data: bytes, decoder: msgspec.json.Decoder[ShapeT]) -> ShapeT:
     return shape
 
 
+def decode_value(data: bytes) -> object:
+    """One small JSON value as Python values; text in it never holds a lone surrogate. Raises ``MalformedError``."""
+    try:
+        value: object = msgspec.json.decode(data)
+    except RecursionError:
+        raise too_deep() from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _plain(_utf8_text(data))
+    return value
+
+
 def raw_bytes(raw: msgspec.Raw) -> bytes:
     """A copy of a member's bytes; empty when it was absent or null."""
     data = bytes(raw)
@@ -119,6 +130,8 @@ def _plain(source: str) -> object:
     """A small member as Python values; lone surrogates become question marks, because no store takes them."""
     try:
         return msgspec.json.decode(_written(_load(source)[0], "replace"))
+    except RecursionError:
+        raise too_deep() from None
     except msgspec.DecodeError as error:
         raise MalformedError(f"not acceptable JSON: {_lowered(str(error))}") from None
 
@@ -131,7 +144,10 @@ def _check_slowly(data: bytes) -> bytes:
 
 def _written(value: object, errors: str) -> bytes:
     """JSON bytes; with ``backslashreplace`` a lone surrogate turns back into its JSON escape."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors)
+    except RecursionError:
+        raise too_deep() from None
 
 
 def _load(text: str) -> tuple[object, bool]:

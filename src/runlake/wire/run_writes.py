@@ -19,7 +19,7 @@ from runlake.model.attachments import Attachment
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunWrite, WriteKind
 from runlake.wire.feedback import Receipt, read_feedback
-from runlake.wire.json_text import check_json, decode_object, split_array, split_object, too_deep
+from runlake.wire.json_text import check_json, decode_object, decode_value, split_array, split_object, too_deep
 from runlake.wire.multipart import Part, parse_multipart
 from runlake.wire.run_body import RUN_DECODER, RunBody, build_write, own_id, payload_fields, required_id
 from runlake.wire.scalars import read_id
@@ -190,15 +190,12 @@ def _write_of(draft: _Draft) -> RunWrite:
     fields = payload_fields(run)
     for field, (name, data) in draft.payloads.items():
         try:
-            checked = check_json(data)
             if field is RunField.ERROR:
-                run.error = msgspec.json.decode(checked)
-            elif checked != b"null":
+                run.error = decode_value(data)
+            elif (checked := check_json(data)) != b"null":
                 fields[field] = checked
         except MalformedError as error:
             raise MalformedError(f"part {name}: {error.message}", field=name, position=error.position) from error
-        except msgspec.DecodeError as error:
-            raise MalformedError(f"part {name}: not a JSON text", field=name) from error
     return build_write(draft.kind, run_id, fields, run, draft.attachments)
 
 

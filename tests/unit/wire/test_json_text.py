@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
 import pytest
 
 from runlake.errors import MalformedError
-from runlake.wire.json_text import ABSENT, check_json, decode_object, raw_bytes, split_array, split_object
+from runlake.wire.json_text import (
+    ABSENT,
+    check_json,
+    decode_object,
+    decode_value,
+    raw_bytes,
+    split_array,
+    split_object,
+)
 
 EXACT = [
     b"{}",
@@ -65,6 +74,23 @@ def test_broken_json_is_refused_with_its_byte_position(data: bytes, position: in
 def test_json_nested_too_deep_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError, match="nested too deep"):
         check_json(data)
+
+
+@pytest.mark.parametrize("leaf", [b"1", b"NaN", rb'"\ud800"'])
+def test_every_depth_is_read_or_refused_as_too_deep(leaf: bytes) -> None:
+    """Around the limit the readers behind this module give up at slightly different depths."""
+    for levels in range(100, 1100, 7):
+        data = b'{"body":' + b"[" * levels + leaf + b"]" * levels + b"}"
+        for read in (check_json, decode_value, lambda source: decode_object(source, _DECODER)):
+            with contextlib.suppress(MalformedError):
+                read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"), [(b'"x"', "x"), (rb'"\ud800x"', "?x"), (b"[1,NaN]", [1, None]), (b" null ", None)]
+)
+def test_small_values_are_decoded(data: bytes, value: object) -> None:
+    assert decode_value(data) == value
 
 
 class _Shape(msgspec.Struct):

@@ -274,6 +274,7 @@ def test_attachments_go_to_their_run_and_make_a_patch_where_it_has_no_write() ->
         (f"post.{OTHER}.inputs", b"{", f"post.{OTHER}", OTHER, f"part post.{OTHER}.inputs: not valid JSON at byte 1"),
         (f"post.{OTHER}.inputs", b'"\xff"', f"post.{OTHER}", OTHER, "not valid UTF-8 at byte 1"),
         (f"post.{OTHER}.extra", b"[" * 10**6, f"post.{OTHER}", OTHER, "nested too deep"),
+        (f"post.{OTHER}.error", b"[" * 10**6, f"post.{OTHER}", OTHER, "nested too deep"),
         (f"post.{OTHER}.error", b"boom", f"post.{OTHER}", OTHER, f"part post.{OTHER}.error"),
         (f"post.{OTHER}", b"", f"post.{OTHER}", OTHER, "not valid JSON at byte 0"),
         (
