@@ -91,6 +91,8 @@ def _scalar_test(test: ScalarTest, context: FilterContext) -> str:
 
 
 def _null_test(column: ScalarColumn, *, negated: bool) -> str:
+    if column.present is not None:
+        return column.present if negated else f"NOT {column.present}"
     match column.absence:
         case Absence.NEVER:
             return TRUE if negated else FALSE
@@ -128,7 +130,7 @@ def _compare_text(column: ScalarColumn, comparator: Comparator, value: ScalarVal
     """Empty text is no value, so what it would match has to be left out by hand."""
     if not isinstance(value, str):
         raise _impossible(column, comparator, value)
-    is_present = f"{column.sql} != ''"
+    is_present = column.present or f"{column.sql} != ''"
     if comparator is Comparator.EQ:
         return f"{column.sql} = {params.add('String', value)}" if value else FALSE
     if comparator is Comparator.LIKE:

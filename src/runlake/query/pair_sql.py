@@ -176,7 +176,7 @@ def _in_pairs(
     separator = params.add("String", SEPARATOR)
     split = f"position(e, {separator})"
     key, stored_value = f"substring(e, 1, {split} - 1)", f"substring(e, {split} + 1)"
-    is_cut = f"(substring(e, length(e) - {_DIGEST_CHARS - 1}, 1) = char(1))"
+    is_cut = f"(length(e) > {LONG_VALUE_HEAD_CHARS} AND substring(e, length(e) - {_DIGEST_CHARS - 1}, 1) = char(1))"
     whole = _all_hold(conditions, Entry(key=key, value=stored_value), params)
     strings = (
         f"arrayFilter(s -> lengthUTF8(s) > {LONG_VALUE_CHARS},"
@@ -187,7 +187,7 @@ def _in_pairs(
     cut = _all_hold(conditions, Entry(key=key, value=full), params)
     among = f"{key} IN {params.add('Array(String)', keys)} AND " if keys is not None else ""
     return (
-        f"(arrayExists(e -> NOT {is_cut} AND {whole}, {stored.pairs})"
+        f"(arrayExists(e -> {split} > 0 AND NOT {is_cut} AND {whole}, {stored.pairs})"
         f" OR (arrayExists(e -> {among}{is_cut}, {stored.pairs})"
         f" AND arrayExists(e -> {is_cut} AND {cut}, {stored.pairs})))"
     )

@@ -146,7 +146,7 @@ def _places(query: RunQuery, scope: RunScope) -> list[str]:
     if query.is_root is not None:
         conditions.append("is_root" if query.is_root else "NOT is_root")
     if query.error is not None:
-        conditions.append("error != ''" if query.error else "error = ''")
+        conditions.append("has_error" if query.error else "NOT has_error")
     return conditions
 
 

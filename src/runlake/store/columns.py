@@ -38,12 +38,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ScalarColumn:
-    """Where the one value of a scalar field lies; ``sql`` is an expression over the columns of a run."""
+    """Where the one value of a scalar field lies; ``sql`` is an expression over the columns of a run.
+
+    ``present`` is a cheaper column that says whether there is a value, where one is kept.
+    """
 
     sql: str
     kind: Kind
     absence: Absence = Absence.NEVER
     ignores_case: bool = False
+    present: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ RUN_COLUMNS: Final = ColumnMap(
             Kind.INTEGER,
             Absence.NULL,
         ),
-        ScalarField.ERROR: ScalarColumn("error", Kind.TEXT, Absence.EMPTY_TEXT, ignores_case=True),
+        ScalarField.ERROR: ScalarColumn("error", Kind.TEXT, Absence.EMPTY_TEXT, ignores_case=True, present="has_error"),
         ScalarField.TOTAL_TOKENS: ScalarColumn("total_tokens", Kind.INTEGER),
         ScalarField.PROMPT_TOKENS: ScalarColumn("prompt_tokens", Kind.INTEGER),
         ScalarField.COMPLETION_TOKENS: ScalarColumn("completion_tokens", Kind.INTEGER),

@@ -1,0 +1,125 @@
+"""Reads of runs: ``POST /runs/query``, ``POST /runs/query/validate``, ``GET /runs/{id}``, ``POST /runs/stats``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import MediaType, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.types import ControllerRouterHandler
+
+from runlake.api.bodies import AnyRequest, read_small_body
+from runlake.api.parameters import read_path_id
+from runlake.model.run_record import RunRecord, RunSelect
+from runlake.model.run_stats import RunStats
+from runlake.query.service import ListedRuns, RunQueries
+from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
+from runlake.wire.runs import Cursors, RunEncoder, RunsAnswer, Validation, stats_body
+
+_S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunSelect.OUTPUTS_S3_URLS})
+
+
+@post(
+    "/runs/query",
+    status_code=200,
+    summary="List runs",
+    opt={"request_body": RunQueryBody},
+)
+async def query_runs(
+    request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
+) -> Response[bytes]:
+    """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
+    spec = read_query(decode_query_body(await read_small_body(request)))
+    page = await runs.page(spec, tenant_id=tenant_id)
+    return _json(await asyncio.to_thread(_encode_page, page, tenant_id))
+
+
+@post(
+    "/runs/query/validate",
+    status_code=200,
+    summary="Check a query without running it",
+    opt={"request_body": RunQueryBody},
+)
+async def validate_query(
+    request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
+) -> Validation:
+    """Every problem of the body, by field."""
+    body = decode_query_body(await read_small_body(request))
+    problems = await asyncio.to_thread(runs.problems, body, tenant_id=tenant_id)
+    return Validation(valid=not problems, errors=problems)
+
+
+@get("/runs/{run_id:str}", summary="Read a run")
+async def read_one_run(
+    *,
+    run_id: FromPath[str],
+    tenant_id: NamedDependency[UUID],
+    runs: NamedDependency[RunQueries],
+    session_id: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
+    start_time: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
+    exclude_s3_stored_attributes: Annotated[bool, QueryParameter(description="Leave out storage links.")] = False,
+    exclude_serialized: Annotated[bool, QueryParameter(description="Leave out the serialized object.")] = False,
+    include_messages: Annotated[bool, QueryParameter(description="Add the messages of the outputs.")] = False,
+) -> Response[bytes]:
+    """The whole run, as soon as its first write is acknowledged."""
+    del session_id, start_time
+    select = DEFAULT_SELECT
+    if exclude_s3_stored_attributes:
+        select -= _S3_FIELDS
+    if exclude_serialized:
+        select -= {RunSelect.SERIALIZED}
+    if include_messages:
+        select |= {RunSelect.MESSAGES}
+    run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
+    return _json(_encode_run(run, tenant_id, select))
+
+
+@post(
+    "/runs/stats",
+    status_code=200,
+    summary="Statistics over runs",
+    opt={"request_body": RunQueryBody},
+)
+async def query_stats(
+    request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
+) -> Response[bytes]:
+    """Takes the conditions of ``/runs/query``; with ``group_by`` a map from group to statistics, largest first."""
+    spec = read_query(decode_query_body(await read_small_body(request)), for_stats=True)
+    return _json(_encode_stats(await runs.stats(spec, tenant_id=tenant_id)))
+
+
+def _encode_page(page: ListedRuns, tenant_id: UUID) -> bytes:
+    encoder = RunEncoder(tenant_id, page.select)
+    return msgspec.json.encode(
+        RunsAnswer(
+            runs=[encoder.body(run) for run in page.runs],
+            cursors=Cursors(page.next_cursor),
+            explanation=msgspec.UNSET if page.explanation is None else page.explanation,
+        )
+    )
+
+
+def _encode_run(run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect]) -> bytes:
+    return msgspec.json.encode(RunEncoder(tenant_id, select).body(run))
+
+
+def _encode_stats(found: RunStats | dict[str, RunStats]) -> bytes:
+    if isinstance(found, RunStats):
+        return msgspec.json.encode(stats_body(found))
+    return msgspec.json.encode({group: stats_body(stats) for group, stats in found.items()})
+
+
+def _json(body: bytes) -> Response[Any]:
+    return Response(body, media_type=MediaType.JSON)
+
+
+RUN_QUERY_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (
+    query_runs,
+    validate_query,
+    read_one_run,
+    query_stats,
+)

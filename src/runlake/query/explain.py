@@ -1,0 +1,136 @@
+"""How a filter is understood and what it becomes, step by step: words, tree, typed tree, SQL with its values.
+
+For ``runlake explain`` and for a query that asks for it. Values show as they were sent, so an explanation goes to the
+one who asked and to no log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from runlake.fql import Mode, bind_filter, parse_filter, print_filter
+from runlake.fql.lexer import TokenKind, tokenize
+from runlake.fql.source import Source
+from runlake.query.plan import plan_page
+from runlake.query.request import QueryLimits, RunQuery
+from runlake.store.engine import Engine, QueryStats, Statement
+from runlake.store.moment import Moment
+
+_NOBODY: Final = UUID(int=0)
+_INDENT: Final = "  "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterExplanation:
+    """One filter through every phase; each part is text for people. ``statement`` lists runs, newest first."""
+
+    canonical: str
+    tokens: str
+    tree: str
+    bound: str
+    statement: Statement
+    stats: QueryStats | None = None
+
+    def render(self) -> str:
+        """All of it as one text."""
+        parts = [
+            ("filter", self.canonical),
+            ("tokens", self.tokens),
+            ("tree", self.tree),
+            ("typed tree", self.bound),
+            ("statement", render_statement(self.statement)),
+        ]
+        if self.stats is not None:
+            parts.append(("cost", render_stats(self.stats)))
+        return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in parts)
+
+
+def explain_filter(
+    text: str,
+    *,
+    mode: Mode = Mode.LENIENT,
+    engine: Engine | None = None,
+    tenant_id: UUID = _NOBODY,
+    sessions: tuple[UUID, ...] = (_NOBODY,),
+    moment: Moment | None = None,
+) -> FilterExplanation | None:
+    """The explanation of a filter, None for blank text; FilterError where it cannot be read.
+
+    With an engine the statement runs, and the explanation says what it cost.
+    """
+    expr = parse_filter(text)
+    if expr is None:
+        return None
+    bound = bind_filter(expr, text, mode=mode)
+    query = RunQuery(tenant_id=tenant_id, sessions=sessions, filter=bound)
+    moment = moment or Moment(visible_version=2**63 - 1, has_replaced=False, has_open=False)
+    statement = plan_page(query, moment, QueryLimits(), rows=query.page_rows).statement
+    return FilterExplanation(
+        canonical=print_filter(expr),
+        tokens=" ".join(token_text(text)),
+        tree="\n".join(_tree_lines(expr)),
+        bound="\n".join(_tree_lines(bound)),
+        statement=statement,
+        stats=None if engine is None else engine.select(statement).stats,
+    )
+
+
+def explain_query(query: RunQuery, moment: Moment, limits: QueryLimits, *, engine: Engine | None = None) -> str:
+    """The statement of a page as text, and what it cost when an engine is there to run it."""
+    statement = plan_page(query, moment, limits, rows=query.page_rows).statement
+    text = render_statement(statement)
+    if engine is None:
+        return text
+    return f"{text}\n-- {render_stats(engine.select(statement).stats)}"
+
+
+def token_text(text: str) -> Iterator[str]:
+    """The tokens as written."""
+    for token in tokenize(Source(text)):
+        if token.kind is not TokenKind.END:
+            yield text[token.span.start : token.span.end]
+
+
+def render_statement(statement: Statement) -> str:
+    """SQL, its settings, and one line for each value."""
+    settings = ", ".join(f"{name} = {value!r}" for name, value in statement.settings.items())
+    sql = statement.sql + (f"\nSETTINGS {settings}" if settings else "")
+    values = [f"-- {param.name} {param.type} = {param.value!s}" for param in statement.params]
+    return "\n".join([sql, *values])
+
+
+def render_stats(stats: QueryStats) -> str:
+    """Rows, bytes and time in one line."""
+    return f"{stats.rows_read} rows and {stats.bytes_read} bytes read in {stats.elapsed_ms:.1f} ms"
+
+
+def _tree_lines(node: object, name: str = "", depth: int = 0) -> Iterator[str]:
+    """A tree of frozen nodes, one node or value a line; places in the text are left out."""
+    label = f"{name}: " if name else ""
+    if is_dataclass(node) and not isinstance(node, type):
+        yield f"{_INDENT * depth}{label}{type(node).__name__}"
+        for attribute in fields(node):
+            if attribute.name != "span":
+                yield from _tree_lines(getattr(node, attribute.name), attribute.name, depth + 1)
+    elif isinstance(node, tuple) and any(is_dataclass(item) for item in node):
+        yield f"{_INDENT * depth}{label}"
+        for item in node:
+            yield from _tree_lines(item, "", depth + 1)
+    else:
+        yield f"{_INDENT * depth}{label}{_value(node)}"
+
+
+def _value(node: object) -> str:
+    if isinstance(node, Enum):
+        return str(node.value)
+    if isinstance(node, tuple):
+        return "[" + ", ".join(_value(item) for item in node) + "]"
+    return repr(node) if isinstance(node, str) else str(node)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"{_INDENT}{line}" for line in text.splitlines())

@@ -1,0 +1,118 @@
+"""Runs the statements of a query and builds its page. Blocks; the service calls it on a thread.
+
+A page ends where the rows asked for, the rows of ``MAX_PAGE_ROWS`` or the bytes of ``QueryLimits`` end, whichever is
+first, and then says where the next one starts. It is read in pieces whose size follows the payloads seen so far, so
+that memory stays near the limit of bytes whatever was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from runlake.model.run_record import RunRecord, RunSelect
+from runlake.query.plan import plan_page, rewrite_id_times, statement_settings
+from runlake.query.related import add_children, add_feedback, children_sql, summary_sql
+from runlake.query.request import MAX_PAGE_ROWS, PageKey, QueryLimits, RunQuery
+from runlake.query.rows import payload_bytes, read_runs
+from runlake.query.scope import RunScope
+from runlake.store.columns import RUN_COLUMNS
+from runlake.store.engine import Engine, Params, Row, Statement
+from runlake.store.moment import Moment
+
+FIRST_PIECE_ROWS: Final = 250
+"""Rows of the first piece of a page, before anything is known of their size."""
+
+_CHILDREN: Final = frozenset({RunSelect.CHILD_RUN_IDS, RunSelect.DIRECT_CHILD_RUN_IDS})
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Runs in order, and the key of the last one when more follow."""
+
+    runs: list[RunRecord]
+    next_after: PageKey | None
+
+
+class RunFetcher:
+    """Reads pages from one engine."""
+
+    def __init__(self, engine: Engine, limits: QueryLimits) -> None:
+        self._engine = engine
+        self._limits = limits
+
+    def page(self, query: RunQuery, moment: Moment) -> RunPage:
+        """The page of ``query`` at ``moment``."""
+        rows = max(1, min(query.page_rows, MAX_PAGE_ROWS))
+        runs, has_more = self._by_id(query, moment, rows) or self._pieces(query, moment, rows)
+        self._add_relatives(runs, query, moment)
+        return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
+
+    def _by_id(self, query: RunQuery, moment: Moment, rows: int) -> tuple[list[RunRecord], bool] | None:
+        """Runs that were asked for by id, when all of them are found, complete, near the time that their ids tell."""
+        narrow = rewrite_id_times(query)
+        if narrow is None or query.after is not None or len(query.ids or ()) > min(rows, FIRST_PIECE_ROWS):
+            return None
+        # A complete run is never current in the other table, so finding all of them here is the whole answer.
+        runs = self._piece(narrow, replace(moment, has_open=False), len(query.ids or ()))
+        if len(runs) < len(query.ids or ()) or sum(map(payload_bytes, runs)) > self._limits.max_page_bytes:
+            return None
+        return runs, False
+
+    def _pieces(self, query: RunQuery, moment: Moment, rows: int) -> tuple[list[RunRecord], bool]:
+        """Up to ``rows`` runs, and whether there are more."""
+        runs: list[RunRecord] = []
+        budget = self._limits.max_page_bytes
+        size = 0
+        while True:
+            wanted = self._next_piece_rows(len(runs), size, rows)
+            piece = self._piece(query, moment, wanted)
+            for run in piece:
+                size += payload_bytes(run)
+                if len(runs) == rows or (runs and size > budget):
+                    return runs, True
+                runs.append(run)
+            if len(piece) < wanted:
+                return runs, False
+            query = replace(query, after=_key_of(runs[-1]))
+
+    def _next_piece_rows(self, count: int, size: int, rows: int) -> int:
+        """One more than the page still takes, to see whether there is more; less while payloads are large."""
+        if not count:
+            return min(FIRST_PIECE_ROWS, rows) + 1
+        affordable = (self._limits.max_page_bytes - size) * count // max(size, 1)
+        return max(1, min(rows - count, affordable)) + 1
+
+    def _piece(self, query: RunQuery, moment: Moment, rows: int) -> list[RunRecord]:
+        plan = plan_page(query, moment, self._limits, rows=rows)
+        return read_runs(self._engine.select(plan.statement).rows, plan.columns)
+
+    def _add_relatives(self, runs: list[RunRecord], query: RunQuery, moment: Moment) -> None:
+        if not runs:
+            return
+        if RunSelect.FEEDBACK_STATS in query.select:
+            scope = _scope(query, moment)
+            add_feedback(runs, self._rows(summary_sql(scope, _ids(run.id for run in runs)), scope))
+        if query.select & _CHILDREN:
+            scope = _scope(query, moment)
+            add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
+
+    def _rows(self, sql: str, scope: RunScope) -> list[Row]:
+        statement = Statement(sql, scope.params.as_tuple(), statement_settings(self._limits))
+        return self._engine.select(statement).rows
+
+
+def _scope(query: RunQuery, moment: Moment) -> RunScope:
+    return RunScope(
+        tenant_id=query.tenant_id, sessions=query.sessions, moment=moment, params=Params(), columns=RUN_COLUMNS
+    )
+
+
+def _ids(texts: Iterable[str]) -> tuple[UUID, ...]:
+    return tuple(UUID(text) for text in dict.fromkeys(texts))
+
+
+def _key_of(run: RunRecord) -> PageKey:
+    return PageKey(start_time=run.start_time, run_id=UUID(run.id))

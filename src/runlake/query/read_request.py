@@ -1,0 +1,116 @@
+"""A run query as sent to a ``RunQuery``: filters parsed and bound, projects resolved, defaults filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from runlake.errors import FilterError, UserError
+from runlake.fql import Mode, read_filter
+from runlake.fql.bound import BoundExpr, SearchTest, all_of
+from runlake.fql.terms import read_terms
+from runlake.model.run_record import RunSelect
+from runlake.query.request import Order, RunQuery
+from runlake.query.stats import Grouping
+from runlake.wire.run_queries import DEFAULT_SELECT, RunQuerySpec
+
+LiveProjects = Callable[[UUID], tuple[UUID, ...]]
+"""The projects of a tenant that are not deleted."""
+
+_LOOKS_LIKE_CALL: Final = re.compile(r"\s*[a-z_]+\s*\(", re.IGNORECASE)
+
+
+def read_run_query(
+    spec: RunQuerySpec, *, tenant_id: UUID, live_projects: LiveProjects, mode: Mode = Mode.LENIENT
+) -> RunQuery:
+    """The typed query; FilterError tells which of the filters is wrong, and where."""
+    query, problems = check_run_query(spec, tenant_id=tenant_id, live_projects=live_projects, mode=mode)
+    if problems:
+        raise problems[0]
+    return query
+
+
+def check_run_query(
+    spec: RunQuerySpec, *, tenant_id: UUID, live_projects: LiveProjects, mode: Mode = Mode.LENIENT
+) -> tuple[RunQuery, list[UserError]]:
+    """The typed query without the filters that cannot be read, and what is wrong with those."""
+    filters = _Filters(mode)
+    search = [filters.free_text(spec.query, "query"), filters.free_text(spec.search_filter, "search_filter")]
+    wanted = [expr for expr in search if expr is not None]
+    query = RunQuery(
+        tenant_id=tenant_id,
+        sessions=_sessions(spec.sessions, live_projects(tenant_id)),
+        ids=spec.ids or None,
+        trace=spec.trace,
+        parent_run=spec.parent_run,
+        run_type=spec.run_type,
+        reference_examples=spec.reference_examples or None,
+        start_time_from=spec.start_time_from,
+        start_time_to=spec.start_time_to,
+        error=spec.error,
+        is_root=spec.is_root,
+        filter=filters.read(spec.filter, "filter"),
+        trace_filter=filters.read(spec.trace_filter, "trace_filter"),
+        tree_filter=filters.read(spec.tree_filter, "tree_filter"),
+        search=all_of(wanted) if wanted else None,
+        order=Order.OLDEST_FIRST if spec.ascending else Order.NEWEST_FIRST,
+        page_rows=spec.limit,
+        select=DEFAULT_SELECT if spec.select is None else spec.select,
+    )
+    return query, filters.problems
+
+
+def read_grouping(spec: RunQuerySpec) -> Grouping | None:
+    """How statistics are grouped, or None."""
+    if spec.group_by is None:
+        return None
+    return Grouping(
+        attribute=spec.group_by.attribute,
+        path=spec.group_by.path,
+        max_groups=max(spec.group_by.max_groups, len(spec.groups or ())),
+        only=spec.groups or None,
+    )
+
+
+def wants_feedback(spec: RunQuerySpec) -> bool:
+    """Whether statistics must include feedback: unless the caller chose fields and not this one."""
+    return not spec.select_names or RunSelect.FEEDBACK_STATS.value in spec.select_names
+
+
+def _sessions(wanted: tuple[UUID, ...] | None, live: tuple[UUID, ...]) -> tuple[UUID, ...]:
+    """The projects to look in. Absent (or an empty list) means all; what is deleted or foreign is nowhere."""
+    if not wanted:
+        return live
+    known = set(live)
+    return tuple(session for session in wanted if session in known)
+
+
+class _Filters:
+    """Reads filters and keeps what goes wrong."""
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self.problems: list[UserError] = []
+
+    def read(self, text: str | None, field: str) -> BoundExpr | None:
+        if text is None:
+            return None
+        try:
+            return read_filter(text, field=field, mode=self._mode)
+        except FilterError as error:
+            self.problems.append(error)
+            return None
+
+    def free_text(self, text: str | None, field: str) -> BoundExpr | None:
+        """A filter where the text is one, words to search for otherwise (the hosted service takes either)."""
+        if text is None:
+            return None
+        if _LOOKS_LIKE_CALL.match(text):
+            try:
+                return read_filter(text, field=field, mode=self._mode)
+            except FilterError:
+                pass
+        terms = read_terms(text)
+        return SearchTest(terms=terms) if terms else None

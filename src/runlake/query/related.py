@@ -1,0 +1,93 @@
+"""What a page says of a run beyond its own row: its feedback, and its relatives. Asked for the runs of a page only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from runlake.model.run_record import FeedbackSummary, RunRecord
+from runlake.query.pair_sql import latest_feedback
+from runlake.query.scope import RunScope
+from runlake.store.engine import Row
+
+MAX_COMMENTS: Final = 20
+"""Most comments that a summary repeats; ``n`` counts them all."""
+
+SUMMARY_CELLS: Final = (
+    "count(), avgOrNull(score), minOrNull(score), maxOrNull(score), stddevPopOrNull(score), countIf(error),"
+    " sumMapIf([JSONExtractString(value)], [toUInt64(1)], startsWith(value, '\"')),"
+    f" groupUniqArrayIf({MAX_COMMENTS})(comment, comment != ''), groupUniqArray(toString(source_type))"
+)
+"""Cells that ``read_summary`` reads, over rows of ``latest_feedback``."""
+
+
+def summary_sql(scope: RunScope, run_ids: Sequence[UUID]) -> str:
+    """SQL of the feedback of each run by key: run, key, then ``SUMMARY_CELLS``."""
+    among = f" AND run_id IN {scope.params.add('Array(UUID)', run_ids)}"
+    return (
+        f"SELECT run_id, key, {SUMMARY_CELLS} FROM {latest_feedback(scope.context, among)}"
+        " GROUP BY run_id, key ORDER BY key"
+    )
+
+
+def set_summary_sql(scope: RunScope, runs: str) -> str:
+    """SQL of the feedback on all of ``runs`` (a select of ids) by key: key, then ``SUMMARY_CELLS``."""
+    return (
+        f"SELECT key, {SUMMARY_CELLS} FROM {latest_feedback(scope.context)}"
+        f" WHERE run_id IN ({runs}) GROUP BY key ORDER BY key"
+    )
+
+
+def read_summary(cells: Sequence[Any]) -> FeedbackSummary:
+    """The summary in ``SUMMARY_CELLS``."""
+    n, avg, low, high, deviation, errors, categories, comments, sources = cells
+    names, counts = categories
+    return FeedbackSummary(
+        n=n,
+        avg=avg,
+        min=low,
+        max=high,
+        stdev=deviation,
+        errors=errors,
+        values=dict(zip(names, counts, strict=True)),
+        comments=tuple(comments),
+        sources=tuple(sorted(sources)),
+    )
+
+
+def add_feedback(runs: Iterable[RunRecord], rows: Iterable[Row]) -> None:
+    """Give each run the summaries of its feedback, from rows of ``summary_sql``."""
+    by_run: dict[str, dict[str, FeedbackSummary]] = {}
+    for run_id, key, *cells in rows:
+        by_run.setdefault(str(run_id), {})[str(key)] = read_summary(cells)
+    for run in runs:
+        run.feedback = by_run.get(run.id)
+
+
+def children_sql(scope: RunScope, trace_ids: Sequence[UUID]) -> str:
+    """SQL of id, parent and dotted order of every run of the traces, from the first start on."""
+    in_traces = f"trace_id IN {scope.params.add('Array(UUID)', trace_ids)}"
+    both = scope.select("id, parent_run_id, dotted_order, start_time", [in_traces])
+    return f"SELECT toString(id), toString(parent_run_id), dotted_order FROM ({both}) ORDER BY start_time, id"
+
+
+def add_children(runs: Iterable[RunRecord], rows: Iterable[Row]) -> None:
+    """Give each run the ids of its children and of all its descendants, from rows of ``children_sql``."""
+    direct: dict[str, list[str]] = {}
+    descendants: dict[str, list[str]] = {}
+    for run_id, parent_id, dotted_order in rows:
+        direct.setdefault(str(parent_id), []).append(str(run_id))
+        for ancestor in parent_ids(str(dotted_order)) or [str(parent_id)]:
+            descendants.setdefault(ancestor, []).append(str(run_id))
+    for run in runs:
+        run.direct_children = direct.get(run.id, [])
+        run.children = descendants.get(run.id, [])
+
+
+_ID_CHARS: Final = 36
+
+
+def parent_ids(dotted_order: str) -> list[str]:
+    """The ids above a run, from the root down to its parent: every segment but the last ends with one."""
+    return [segment[-_ID_CHARS:] for segment in dotted_order.split(".")[:-1]]

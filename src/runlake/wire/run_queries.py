@@ -1,0 +1,279 @@
+"""Bodies of the v1 run queries: what clients send, typed field by field.
+
+Fields and their meaning are documented upstream. Seen in clients: null for whatever is absent, one bare string where a
+list belongs, 1 for true, keys of their own; so null is absence, unknown keys are ignored, and a value is read when it
+can only mean one thing. A limit above the hosted maximum of 100 is honoured (our choice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from runlake.errors import InvalidError, UserError
+from runlake.model.run import RunType
+from runlake.model.run_record import RunSelect
+from runlake.model.run_stats import GroupAttribute
+from runlake.wire.json_text import decode_object
+from runlake.wire.scalars import read_id, read_time
+
+DEFAULT_LIMIT: Final = 100
+ROOT_EXECUTION_ORDER: Final = 1
+"""The one value that the retired field ``execution_order`` takes: the root."""
+
+ValueT = TypeVar("ValueT")
+
+DEFAULT_SELECT: Final = frozenset(RunSelect) - {
+    RunSelect.CHILD_RUN_IDS,
+    RunSelect.DIRECT_CHILD_RUN_IDS,
+    RunSelect.INPUTS_PREVIEW,
+    RunSelect.OUTPUTS_PREVIEW,
+    RunSelect.MESSAGES,
+    RunSelect.INSERTED_AT,
+    RunSelect.TRACE_MIN_MAX_START_TIME,
+}
+"""What an answer holds when ``select`` is absent (documented upstream)."""
+
+
+class RunQueryBody(msgspec.Struct, kw_only=True, gc=False):
+    """The body of ``POST /runs/query`` and ``POST /runs/stats`` before its members are read one by one."""
+
+    id: Any = None
+    trace: Any = None
+    parent_run: Any = None
+    run_type: Any = None
+    session: Any = None
+    reference_example: Any = None
+    execution_order: Any = None
+    start_time: Any = None
+    end_time: Any = None
+    error: Any = None
+    query: Any = None
+    filter: Any = None
+    trace_filter: Any = None
+    tree_filter: Any = None
+    search_filter: Any = None
+    is_root: Any = None
+    skip_pagination: Any = None
+    cursor: Any = None
+    limit: Any = None
+    select: Any = None
+    order: Any = None
+    group_by: Any = None
+    groups: Any = None
+    explain: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupBy:
+    """``group_by`` of a statistics query."""
+
+    attribute: GroupAttribute
+    path: str | None
+    max_groups: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuerySpec:
+    """A run query as sent: ids and times typed, filters still text. None is absence; times are microseconds UTC.
+
+    ``select`` is None when the caller did not choose, ``select_names`` are its names as sent.
+    """
+
+    ids: tuple[UUID, ...] | None = None
+    trace: UUID | None = None
+    parent_run: UUID | None = None
+    run_type: str | None = None
+    sessions: tuple[UUID, ...] | None = None
+    reference_examples: tuple[UUID, ...] | None = None
+    start_time_from: int | None = None
+    start_time_to: int | None = None
+    error: bool | None = None
+    is_root: bool | None = None
+    query: str | None = None
+    search_filter: str | None = None
+    filter: str | None = None
+    trace_filter: str | None = None
+    tree_filter: str | None = None
+    ascending: bool = False
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+    paginate: bool = True
+    select: frozenset[RunSelect] | None = None
+    select_names: frozenset[str] = frozenset()
+    group_by: GroupBy | None = None
+    groups: tuple[str, ...] | None = None
+    explain: bool = False
+
+
+_DECODER: Final = msgspec.json.Decoder(RunQueryBody)
+
+
+def decode_query_body(body: bytes) -> RunQueryBody:
+    """The members of a body; an empty body is an empty query. MalformedError says where JSON ends being readable."""
+    return decode_object(body, _DECODER) if body.strip() else RunQueryBody()
+
+
+def read_query(body: RunQueryBody, *, for_stats: bool = False) -> RunQuerySpec:
+    """The query in a body; raises the first problem as a ``UserError`` that names its field."""
+    spec, problems = check_query(body, for_stats=for_stats)
+    if problems:
+        raise problems[0]
+    return spec
+
+
+def check_query(body: RunQueryBody, *, for_stats: bool = False) -> tuple[RunQuerySpec, list[UserError]]:
+    """The query in a body without the members that cannot be read, and what is wrong with each of those."""
+    reader = _Reader(body)
+    execution_order = reader.read("execution_order", _execution_order)
+    is_root = reader.read("is_root", _flag)
+    names = reader.read("select", _names) or ()
+    spec = RunQuerySpec(
+        ids=reader.read("id", _ids),
+        trace=reader.read("trace", read_id),
+        parent_run=reader.read("parent_run", read_id),
+        run_type=reader.read("run_type", _run_type),
+        sessions=reader.read("session", _ids),
+        reference_examples=reader.read("reference_example", _ids),
+        start_time_from=reader.read("start_time", read_time),
+        start_time_to=reader.read("end_time", read_time),
+        error=reader.read("error", _flag),
+        is_root=is_root if is_root is not None else execution_order,
+        query=reader.read("query", _text),
+        search_filter=reader.read("search_filter", _text),
+        filter=reader.read("filter", _text),
+        trace_filter=reader.read("trace_filter", _text),
+        tree_filter=reader.read("tree_filter", _text),
+        ascending=reader.read("order", _order) or False,
+        limit=reader.read("limit", _limit) or DEFAULT_LIMIT,
+        cursor=reader.read("cursor", _text),
+        paginate=not reader.read("skip_pagination", _flag),
+        select=None if for_stats or not names else reader.read("select", _select),
+        select_names=frozenset(names),
+        group_by=reader.read("group_by", _group_by) if for_stats else None,
+        groups=reader.read("groups", _names) if for_stats else None,
+        explain=reader.read("explain", _flag) or False,
+    )
+    return spec, reader.problems
+
+
+class _Reader:
+    """Reads members and keeps what goes wrong."""
+
+    def __init__(self, body: RunQueryBody) -> None:
+        self._body = body
+        self.problems: list[UserError] = []
+
+    def read(self, name: str, convert: Callable[[Any, str], ValueT]) -> ValueT | None:
+        value = getattr(self._body, name)
+        if value is None:
+            return None
+        try:
+            return convert(value, name)
+        except UserError as error:
+            self.problems.append(error)
+            return None
+
+
+def _ids(value: Any, field: str) -> tuple[UUID, ...]:
+    values = value if isinstance(value, list) else [value]
+    found = (read_id(item, field) for item in values)
+    return tuple(dict.fromkeys(item for item in found if item is not None))
+
+
+def _text(value: Any, field: str) -> str | None:
+    if not isinstance(value, str):
+        raise InvalidError(f"{field} must be a text", field=field)
+    return value if value.strip() else None
+
+
+def _flag(value: Any, field: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise InvalidError(f"{field} must be true or false", field=field)
+
+
+def _whole(value: Any, field: str, accepted: str) -> int:
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < len(str(2**63)):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise InvalidError(f"{field} must be {accepted}", field=field)
+    return int(value)
+
+
+def _limit(value: Any, field: str) -> int:
+    limit = _whole(value, field, "a whole number of at least 1")
+    if limit < 1:
+        raise InvalidError(f"{field} {limit} is too small; it must be a whole number of at least 1", field=field)
+    return limit
+
+
+def _execution_order(value: Any, field: str) -> bool:
+    if _whole(value, field, "1, which asks for roots") != ROOT_EXECUTION_ORDER:
+        raise InvalidError(f"{field} accepts 1 alone, which asks for roots", field=field)
+    return True
+
+
+def _order(value: Any, field: str) -> bool:
+    return _choice(value, field, ("asc", "desc")) == "asc"
+
+
+def _run_type(value: Any, field: str) -> str:
+    return _choice(value, field, tuple(RunType))
+
+
+def _choice(value: Any, field: str, choices: tuple[str, ...]) -> str:
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text in choices:
+        return str(text)
+    near = next(iter(get_close_matches(text[:40], choices, n=1)), None)
+    shown = repr(value)[:60] if isinstance(value, str) else f"of type {type(value).__name__}"
+    hint = f", did you mean {near}" if near else ""
+    raise InvalidError(
+        f"{field} {shown} is not accepted{hint}; use one of {', '.join(choices)}", field=field, suggestion=near
+    )
+
+
+def _names(value: Any, field: str) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    texts = tuple(item for item in values if isinstance(item, str))
+    if len(texts) < len([item for item in values if item is not None]):
+        raise InvalidError(f"{field} must be a list of texts", field=field)
+    return texts
+
+
+def _select(value: Any, field: str) -> frozenset[RunSelect]:
+    return frozenset(RunSelect(_choice(name, field, tuple(RunSelect))) for name in _names(value, field))
+
+
+class _GroupByShape(msgspec.Struct, kw_only=True):
+    attribute: str
+    path: str | None = None
+    max_groups: int | None = None
+
+
+def _group_by(value: Any, field: str) -> GroupBy:
+    try:
+        shape = msgspec.convert(value, _GroupByShape)
+    except msgspec.ValidationError as error:
+        raise InvalidError(
+            f"{field} cannot be read: {str(error)[:1].lower()}{str(error)[1:]};"
+            " it is an object with attribute, path and max_groups",
+            field=field,
+        ) from None
+    attribute = GroupAttribute(_choice(shape.attribute, f"{field}.attribute", tuple(GroupAttribute)))
+    if attribute is GroupAttribute.METADATA and not shape.path:
+        raise InvalidError("group_by.path must name the metadata key to group by", field="group_by.path")
+    groups = shape.max_groups if shape.max_groups is not None else 5
+    if groups < 1:
+        raise InvalidError("group_by.max_groups must be at least 1", field="group_by.max_groups")
+    return GroupBy(attribute=attribute, path=shape.path, max_groups=groups)

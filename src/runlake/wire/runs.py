@@ -1,0 +1,340 @@
+"""Runs and their statistics as answers: ``RunRecord`` to the run object of the v1 API (documented upstream).
+
+Payloads go out as the bytes they came in as. Fields that were not asked for are left out, those that a run does not
+have are null. Times are naive UTC with microseconds, costs of runs are decimal strings, costs of statistics numbers, as
+the hosted service prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from runlake.model.run_record import FeedbackSummary, RunRecord, RunSelect
+from runlake.model.run_stats import RunStats
+from runlake.wire.times import format_time
+
+_SEGMENT_ID_CHARS: Final = 36
+
+
+class FeedbackStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One key of ``feedback_stats`` (keys n, avg and values documented upstream, the rest optional there)."""
+
+    n: int
+    avg: float | None
+    values: Mapping[str, int]
+    min: float | None
+    max: float | None
+    stdev: float | None
+    errors: int
+    comments: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+class RunBody(msgspec.Struct, kw_only=True, gc=False):
+    """One run. The first ten fields are always there."""
+
+    id: str
+    name: str
+    run_type: str
+    trace_id: str
+    dotted_order: str
+    status: str
+    session_id: str
+    app_path: str
+    start_time: str
+    execution_order: int = 1
+    end_time: str | UnsetType | None = UNSET
+    inputs: msgspec.Raw | UnsetType | None = UNSET
+    outputs: msgspec.Raw | UnsetType | None = UNSET
+    extra: msgspec.Raw | UnsetType | None = UNSET
+    events: msgspec.Raw | UnsetType | None = UNSET
+    serialized: msgspec.Raw | UnsetType | None = UNSET
+    error: str | UnsetType | None = UNSET
+    tags: list[str] | UnsetType | None = UNSET
+    inputs_preview: str | UnsetType | None = UNSET
+    outputs_preview: str | UnsetType | None = UNSET
+    parent_run_id: str | UnsetType | None = UNSET
+    parent_run_ids: list[str] | UnsetType = UNSET
+    child_run_ids: list[str] | UnsetType | None = UNSET
+    direct_child_run_ids: list[str] | UnsetType | None = UNSET
+    first_token_time: str | UnsetType | None = UNSET
+    last_queued_at: str | UnsetType | None = UNSET
+    thread_id: str | UnsetType | None = UNSET
+    reference_example_id: str | UnsetType | None = UNSET
+    reference_dataset_id: str | UnsetType | None = UNSET
+    feedback_stats: dict[str, FeedbackStats] | UnsetType | None = UNSET
+    total_tokens: int | UnsetType = UNSET
+    prompt_tokens: int | UnsetType = UNSET
+    completion_tokens: int | UnsetType = UNSET
+    prompt_token_details: msgspec.Raw | UnsetType | None = UNSET
+    completion_token_details: msgspec.Raw | UnsetType | None = UNSET
+    total_cost: str | UnsetType | None = UNSET
+    prompt_cost: str | UnsetType | None = UNSET
+    completion_cost: str | UnsetType | None = UNSET
+    prompt_cost_details: msgspec.Raw | UnsetType | None = UNSET
+    completion_cost_details: msgspec.Raw | UnsetType | None = UNSET
+    price_model_id: UnsetType | None = UNSET
+    manifest_id: UnsetType | None = UNSET
+    manifest_s3_id: UnsetType | None = UNSET
+    s3_urls: UnsetType | None = UNSET
+    inputs_s3_urls: UnsetType | None = UNSET
+    outputs_s3_urls: UnsetType | None = UNSET
+    in_dataset: bool | UnsetType = UNSET
+    share_token: UnsetType | None = UNSET
+    trace_tier: UnsetType | None = UNSET
+    trace_first_received_at: UnsetType | None = UNSET
+    ttl_seconds: UnsetType | None = UNSET
+    trace_upgrade: bool | UnsetType = UNSET
+    messages: msgspec.Raw | UnsetType | None = UNSET
+    inserted_at: UnsetType | None = UNSET
+
+
+class Cursors(msgspec.Struct, frozen=True):
+    """``cursors`` of an answer; going back is not offered, so ``prev`` is always null."""
+
+    next: str | None
+    prev: None = None
+
+
+class RunsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``POST /runs/query``. ``explanation`` is ours and only there when asked for."""
+
+    runs: list[RunBody]
+    cursors: Cursors
+    search_cursors: None = None
+    parsed_query: None = None
+    explanation: str | UnsetType = UNSET
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One member of ``errors`` of ``POST /runs/query/validate``."""
+
+    field: str
+    message: str
+
+
+class Validation(msgspec.Struct, frozen=True):
+    """The answer of ``POST /runs/query/validate``."""
+
+    valid: bool
+    errors: list[FieldProblem]
+
+
+class StatsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``POST /runs/stats``, or one group of it."""
+
+    run_count: int
+    latency_p50: float | None
+    latency_p99: float | None
+    latency_avg: float | None
+    first_token_p50: float | None
+    first_token_p99: float | None
+    total_tokens: int
+    prompt_tokens: int
+    completion_tokens: int
+    median_tokens: int | None
+    tokens_p99: int | None
+    prompt_tokens_p50: int | None
+    prompt_tokens_p99: int | None
+    completion_tokens_p50: int | None
+    completion_tokens_p99: int | None
+    total_cost: float | None
+    prompt_cost: float | None
+    completion_cost: float | None
+    cost_p50: float | None
+    cost_p99: float | None
+    last_run_start_time: str | None
+    error_rate: float | None
+    streaming_rate: float | None
+    feedback_stats: dict[str, FeedbackStats]
+    run_facets: tuple[()] = ()
+
+
+class _UsageDetails(msgspec.Struct, gc=False):
+    prompt_token_details: msgspec.Raw | None = None
+    completion_token_details: msgspec.Raw | None = None
+    prompt_cost_details: msgspec.Raw | None = None
+    completion_cost_details: msgspec.Raw | None = None
+
+
+class _Messages(msgspec.Struct, gc=False):
+    messages: msgspec.Raw | None = None
+
+
+_DETAILS: Final = msgspec.json.Decoder(_UsageDetails)
+_MESSAGES: Final = msgspec.json.Decoder(_Messages)
+_NO_DETAILS: Final = _UsageDetails()
+
+_NULL_WHEN_SELECTED: Final = (
+    "last_queued_at",
+    "reference_dataset_id",
+    "price_model_id",
+    "manifest_id",
+    "manifest_s3_id",
+    "s3_urls",
+    "inputs_s3_urls",
+    "outputs_s3_urls",
+    "share_token",
+    "trace_tier",
+    "trace_first_received_at",
+    "ttl_seconds",
+    "inserted_at",
+)
+"""Fields that this server has nothing to say about."""
+
+
+class RunEncoder:
+    """Makes bodies for one answer: one tenant, one choice of fields."""
+
+    def __init__(self, tenant_id: UUID, select: frozenset[RunSelect]) -> None:
+        self._tenant_id = tenant_id
+        self._select = select
+        names = {name.value for name in select}
+        self._constants: dict[str, Any] = dict.fromkeys(sorted(names & set(_NULL_WHEN_SELECTED)))
+        self._constants |= dict.fromkeys(sorted(names & {"in_dataset", "trace_upgrade"}), False)
+        self._makers = [(name.value, maker) for name, maker in _MAKERS.items() if name in select]
+        self._wants_details = any(name.value.endswith("_details") for name in select)
+
+    def body(self, run: RunRecord) -> RunBody:
+        """The wire object of a run."""
+        fields = {name: make(run) for name, make in self._makers}
+        if self._wants_details:
+            fields |= self._details(run)
+        return RunBody(
+            id=run.id,
+            name=run.name,
+            run_type=run.run_type,
+            trace_id=run.trace_id,
+            dotted_order=run.dotted_order,
+            status=run.status,
+            session_id=run.session_id,
+            app_path=f"/o/{self._tenant_id}/projects/p/{run.session_id}/r/{run.id}",
+            start_time=format_time(run.start_time),
+            **self._constants,
+            **fields,
+        )
+
+    def _details(self, run: RunRecord) -> dict[str, Any]:
+        details = _DETAILS.decode(run.usage_details) if run.usage_details else _NO_DETAILS
+        return {
+            name: getattr(details, name) for name in _UsageDetails.__struct_fields__ if RunSelect(name) in self._select
+        }
+
+
+def _raw(payload: bytes | None) -> msgspec.Raw | None:
+    return None if payload is None else msgspec.Raw(payload)
+
+
+def _time(moment_us: int | None) -> str | None:
+    return None if moment_us is None else format_time(moment_us)
+
+
+def _cost(cost: Decimal | None) -> str | None:
+    """Without an exponent and trailing zeros."""
+    return None if cost is None else f"{cost.normalize():f}"
+
+
+def _parent_ids(run: RunRecord) -> list[str]:
+    """From the root down: every segment of the dotted order but the last ends with the id of a run above."""
+    return [segment[-_SEGMENT_ID_CHARS:] for segment in run.dotted_order.split(".")[:-1]]
+
+
+def _messages(run: RunRecord) -> msgspec.Raw | None:
+    """``outputs.messages`` where it is a list; clients fall back to the same place (seen in clients)."""
+    try:
+        found = _MESSAGES.decode(run.outputs) if run.outputs else None
+    except msgspec.MsgspecError:
+        return None
+    messages = found.messages if found else None
+    return messages if messages is not None and bytes(messages).startswith(b"[") else None
+
+
+def _feedback(run: RunRecord) -> dict[str, FeedbackStats] | None:
+    return feedback_stats(run.feedback) if run.feedback else None
+
+
+def feedback_stats(found: Mapping[str, FeedbackSummary]) -> dict[str, FeedbackStats]:
+    """``feedback_stats`` on the wire."""
+    return {
+        key: FeedbackStats(
+            n=item.n,
+            avg=item.avg,
+            values=item.values,
+            min=item.min,
+            max=item.max,
+            stdev=item.stdev,
+            errors=item.errors,
+            comments=item.comments,
+            sources=item.sources,
+        )
+        for key, item in found.items()
+    }
+
+
+_MAKERS: Final = {
+    RunSelect.END_TIME: lambda run: _time(run.end_time),
+    RunSelect.INPUTS: lambda run: _raw(run.inputs),
+    RunSelect.OUTPUTS: lambda run: _raw(run.outputs),
+    RunSelect.EXTRA: lambda run: _raw(run.extra),
+    RunSelect.EVENTS: lambda run: _raw(run.events),
+    RunSelect.SERIALIZED: lambda run: _raw(run.serialized),
+    RunSelect.ERROR: lambda run: run.error,
+    RunSelect.TAGS: lambda run: run.tags,
+    RunSelect.INPUTS_PREVIEW: lambda run: run.inputs_preview,
+    RunSelect.OUTPUTS_PREVIEW: lambda run: run.outputs_preview,
+    RunSelect.PARENT_RUN_ID: lambda run: run.parent_run_id,
+    RunSelect.PARENT_RUN_IDS: _parent_ids,
+    RunSelect.CHILD_RUN_IDS: lambda run: run.children,
+    RunSelect.DIRECT_CHILD_RUN_IDS: lambda run: run.direct_children,
+    RunSelect.FIRST_TOKEN_TIME: lambda run: _time(run.first_token_time),
+    RunSelect.THREAD_ID: lambda run: run.thread_id,
+    RunSelect.REFERENCE_EXAMPLE_ID: lambda run: run.reference_example_id,
+    RunSelect.FEEDBACK_STATS: _feedback,
+    RunSelect.TOTAL_TOKENS: lambda run: run.total_tokens,
+    RunSelect.PROMPT_TOKENS: lambda run: run.prompt_tokens,
+    RunSelect.COMPLETION_TOKENS: lambda run: run.completion_tokens,
+    RunSelect.TOTAL_COST: lambda run: _cost(run.total_cost),
+    RunSelect.PROMPT_COST: lambda run: _cost(run.prompt_cost),
+    RunSelect.COMPLETION_COST: lambda run: _cost(run.completion_cost),
+    RunSelect.MESSAGES: _messages,
+}
+
+
+def stats_body(stats: RunStats) -> StatsBody:
+    """The wire object of statistics."""
+    return StatsBody(
+        run_count=stats.run_count,
+        latency_p50=stats.latency_p50,
+        latency_p99=stats.latency_p99,
+        latency_avg=stats.latency_avg,
+        first_token_p50=stats.first_token_p50,
+        first_token_p99=stats.first_token_p99,
+        total_tokens=stats.total_tokens,
+        prompt_tokens=stats.prompt_tokens,
+        completion_tokens=stats.completion_tokens,
+        median_tokens=stats.tokens_p50,
+        tokens_p99=stats.tokens_p99,
+        prompt_tokens_p50=stats.prompt_tokens_p50,
+        prompt_tokens_p99=stats.prompt_tokens_p99,
+        completion_tokens_p50=stats.completion_tokens_p50,
+        completion_tokens_p99=stats.completion_tokens_p99,
+        total_cost=_number(stats.total_cost),
+        prompt_cost=_number(stats.prompt_cost),
+        completion_cost=_number(stats.completion_cost),
+        cost_p50=_number(stats.cost_p50),
+        cost_p99=_number(stats.cost_p99),
+        last_run_start_time=_time(stats.last_run_start_time),
+        error_rate=stats.error_rate,
+        streaming_rate=stats.streaming_rate,
+        feedback_stats=feedback_stats(stats.feedback),
+    )
+
+
+def _number(cost: Decimal | None) -> float | None:
+    return None if cost is None else float(cost)
