@@ -139,7 +139,10 @@ def _after_restart(folder: Path, exam: Exam) -> tuple[list[Timing], Resting]:
         time.sleep(_REST_S)
         idle_cpu = (server.cpu_s() - before) / _REST_S * 100
         return cold, Resting(
-            start_s=round(start_s, 2), idle_mb=round(server.resident_mb()), idle_cpu_percent=round(idle_cpu, 2)
+            start_s=round(start_s, 2),
+            idle_mb=round(server.resident_mb()),
+            idle_cpu_percent=round(idle_cpu, 2),
+            disk_bytes=server.disk_bytes(),
         )
 
 

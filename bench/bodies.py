@@ -6,6 +6,7 @@ per operation, large fields in parts of their own, feedback with every key prese
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import struct
 import sys
@@ -65,17 +66,11 @@ class Material:
 def prepare(workload: Workload, directory: Path) -> Material:
     """Generate the workload into ``directory``, or take what an earlier call with the same workload left there."""
     directory.mkdir(parents=True, exist_ok=True)
-    bodies, truth_file = directory / "bodies.bin", directory / "truth.json"
-    if truth_file.exists() and bodies.exists():
-        exam = Exam.load(truth_file)
-        if (exam.runs, exam.seed, exam.median_bytes, exam.projects) == (
-            workload.runs,
-            workload.seed,
-            workload.median_bytes,
-            workload.projects,
-        ):
-            return Material(bodies=bodies, body_count=sum(1 for _ in read_bodies(bodies)), exam=exam)
-    truth_file.unlink(missing_ok=True)
+    bodies, truth_file, origin = (directory / name for name in ("bodies.bin", "truth.json", "origin.txt"))
+    fingerprint = _fingerprint(workload)
+    if origin.exists() and origin.read_text(encoding="ascii") == fingerprint:
+        return Material(bodies=bodies, body_count=sum(1 for _ in read_bodies(bodies)), exam=Exam.load(truth_file))
+    origin.unlink(missing_ok=True)
     plans = plan_traces(workload)
     truth = Truth(workload, plans)
     with bodies.open("wb") as out:
@@ -85,7 +80,16 @@ def prepare(workload: Workload, directory: Path) -> Material:
         writer.close()
     exam = truth.exam(writer.raw_bytes)
     exam.save(truth_file)
+    origin.write_text(fingerprint, encoding="ascii")
     return Material(bodies=bodies, body_count=writer.count, exam=exam)
+
+
+def _fingerprint(workload: Workload) -> str:
+    """Changes with the workload and with every module that makes it."""
+    digest = hashlib.sha256(repr(workload).encode())
+    for name in ("agentmix", "bodies", "needles", "payloads", "questions", "shapes", "truth", "wording"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()
 
 
 def read_bodies(path: Path) -> Iterator[bytes]:
