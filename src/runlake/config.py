@@ -206,9 +206,11 @@ def _read_file(path: Path) -> dict[str, SettingValue]:
 
 
 def _unknown(name: str, what: str, known: Iterable[str]) -> SettingsError:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    suggestion = near[0] if near else None
-    hint = f"did you mean {suggestion}?" if suggestion else f"known are {', '.join(sorted(known))}"
+    # Compared without the prefix, which would make any two variables look alike.
+    bare = {item.removeprefix(ENVIRONMENT_PREFIX): item for item in known}
+    near = difflib.get_close_matches(name.removeprefix(ENVIRONMENT_PREFIX), list(bare), n=1, cutoff=0.6)
+    suggestion = bare[near[0]] if near else None
+    hint = f"did you mean {suggestion}?" if suggestion else f"known are {', '.join(sorted(bare.values()))}"
     return SettingsError(f"unknown {what} {name!r}; {hint}", field=name, suggestion=suggestion)
 
 
