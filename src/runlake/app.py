@@ -24,6 +24,7 @@ from runlake.api.metrics import WriterMetrics
 from runlake.api.openapi import DOCUMENT_HANDLERS, ApiDocument
 from runlake.api.prefixes import CanonicalPaths
 from runlake.api.projects import PROJECT_HANDLERS, ProjectService
+from runlake.api.query import RUN_QUERY_HANDLERS
 from runlake.api.requests import HttpMetrics, RequestLog
 from runlake.config import Settings
 from runlake.ingest.costs import CostBook
@@ -32,17 +33,25 @@ from runlake.ingest.purge import Purger
 from runlake.ingest.writer import Writer
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
+from runlake.query.service import RunQueries
 from runlake.store.chdb import ChdbEngine
 from runlake.store.engine import Engine, Statement
 from runlake.store.feedback import FeedbackReader
-from runlake.store.ledger import LEDGER_NAME, Ledger
+from runlake.store.ledger import CURSOR_KEY, LEDGER_NAME, Ledger
 from runlake.store.lock import DataLock
 from runlake.store.moment import Moments
 from runlake.store.schema import migrate
+from runlake.wire.cursor import CursorSigner
 
 ENGINE_FOLDER: Final = "engine"
 
-API_HANDLERS: Final[tuple[Any, ...]] = (*INGEST_HANDLERS, *PROJECT_HANDLERS, *FEEDBACK_HANDLERS, *HEALTH_HANDLERS)
+API_HANDLERS: Final[tuple[Any, ...]] = (
+    *RUN_QUERY_HANDLERS,
+    *INGEST_HANDLERS,
+    *PROJECT_HANDLERS,
+    *FEEDBACK_HANDLERS,
+    *HEALTH_HANDLERS,
+)
 """Every route of the API, in the order in which /docs shows them."""
 
 new_id = uuid.uuid4
@@ -118,6 +127,13 @@ def _services(
         max_memory_bytes=settings.query_max_memory_bytes,
         max_page_bytes=settings.page_max_bytes,
     )
+    runs = RunQueries(
+        engine=engine,
+        moments=moments,
+        live_projects=ledger.live_project_ids,
+        cursors=CursorSigner(ledger.secret(CURSOR_KEY)),
+        limits=limits,
+    )
     ingest = IngestService(
         writer=writer, max_decoded_body_bytes=settings.max_decoded_body_bytes, now_us=now_us, new_id=new_id
     )
@@ -127,6 +143,7 @@ def _services(
     return {
         # Until keys exist every request belongs to the one tenant; this is the only place that says so.
         "tenant_id": ledger.default_tenant_id,
+        "runs": runs,
         "ingest": ingest,
         "projects": projects,
         "feedback": feedback,

@@ -79,6 +79,21 @@ def _greet(settings: Settings, port: int) -> None:
 
 
 @app.command
+def explain(
+    filter_text: Annotated[str, Parameter(name="FILTER", help="A filter, in quotes.")],
+    /,
+    *,
+    strict: Annotated[bool, Parameter(help="Also report what the hosted service is known to refuse.")] = False,
+) -> None:
+    """Show what a filter becomes: tokens, tree, typed tree, SQL with its parameters. Needs no server and no data."""
+    from runlake.fql import Mode  # noqa: PLC0415 -- see the module docstring
+    from runlake.query.explain import explain_filter  # noqa: PLC0415 -- see the module docstring
+
+    explanation = explain_filter(filter_text, mode=Mode.STRICT if strict else Mode.LENIENT)
+    print("an empty filter matches every run" if explanation is None else explanation.render())
+
+
+@app.command
 def version() -> None:
     """Print the version."""
     print(__version__)
@@ -89,9 +104,9 @@ def main() -> None:
     try:
         app()
     except FilterError as error:
-        from runlake.api.errors import explain_filter  # noqa: PLC0415 -- see the module docstring
+        from runlake.api.errors import describe_filter  # noqa: PLC0415 -- see the module docstring
 
-        print(explain_filter(error.diagnostics, error.field), file=sys.stderr)
+        print(describe_filter(error.diagnostics, error.field), file=sys.stderr)
         sys.exit(_USAGE_EXIT)
     except SettingsError as error:
         print(f"runlake: {error.message}", file=sys.stderr)

@@ -70,7 +70,7 @@ def describe(error: RunlakeError) -> ErrorBody:
     """The body for an error of our tree."""
     diagnostics = error.diagnostics if isinstance(error, FilterError) else ()
     position = diagnostics[0].start if diagnostics else getattr(error, "position", None)
-    detail = explain_filter(diagnostics, error.field) if diagnostics else _sentence(error)
+    detail = describe_filter(diagnostics, error.field) if diagnostics else _sentence(error)
     return ErrorBody(
         detail=detail,
         error=error.message,
@@ -82,7 +82,7 @@ def describe(error: RunlakeError) -> ErrorBody:
     )
 
 
-def explain_filter(diagnostics: tuple[Diagnostic, ...], field: str | None) -> str:
+def describe_filter(diagnostics: tuple[Diagnostic, ...], field: str | None) -> str:
     """All problems of a filter as text with places and caret lines, for clients that show ``detail`` and no more."""
     parts = [f"{field or 'filter'} is not valid"]
     for item in diagnostics:
