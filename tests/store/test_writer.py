@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from harness import Clock, OpenStore, create, end, open_store, patch, run_id
+from harness import START_US, Clock, OpenStore, create, end, open_store, patch, run_id
 from runlake.errors import OverloadedError, StoreUnavailableError
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.sweep import KEPT_US, Sweeper
@@ -207,3 +207,17 @@ def test_feedback_is_stored_and_the_latest_version_counts(tmp_path: Path) -> Non
 
         rows = store.engine.select(Statement("SELECT key, run_id, score FROM feedback FINAL")).rows
         assert rows == [["helpful", str(run_id(1)), 1]]
+
+
+def test_a_batch_may_span_more_months_than_the_engine_likes(tmp_path: Path) -> None:
+    """Old traces sent again in one request: 150 months are 150 partitions of one insert."""
+    month_us = 31 * 86_400 * 1_000_000
+    with open_store(tmp_path) as store:
+        runs = [
+            write
+            for n in range(150)
+            for write in (create(n, start_time=START_US - n * month_us), patch(n, end_time=START_US - n * month_us + 1))
+        ]
+        store.write(*runs)
+
+        assert len(store.select("id")) == 150

@@ -37,7 +37,8 @@ _DECODER: Final = msgspec.json.Decoder(list[Any])
 
 _INSERT_SETTINGS: Final = (
     "async_insert=0, input_format_parallel_parsing=0, max_insert_block_size=10000000, "
-    "min_insert_block_size_rows=10000000, min_insert_block_size_bytes=4000000000, max_insert_threads=1"
+    "min_insert_block_size_rows=10000000, min_insert_block_size_bytes=4000000000, max_insert_threads=1, "
+    "max_partitions_per_insert_block=0"
 )
 
 _SESSION_SETTINGS: Final = "output_format_json_quote_decimals=1&output_format_json_quote_64bit_integers=0"
