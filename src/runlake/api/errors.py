@@ -118,8 +118,9 @@ def error_response(body: ErrorBody, status: int, headers: dict[str, str] | None 
 def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:
     """An error of our tree."""
     if isinstance(error, FaultError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _LOG.error("fault", code=error.code, path=request.scope["path"], exc_info=error)
-    elif isinstance(error, FaultError):
+        # The engine's own words may quote statements, so they stay in the log.
+        return _answer_fault(request, error, error.code)
+    if isinstance(error, FaultError):
         _LOG.warning("fault", code=error.code, path=request.scope["path"], message=error.message)
     else:
         _log_refusal(request, error.status, error.code, error.field)
@@ -156,10 +157,15 @@ def _framework_detail(request: AnyRequest, error: HTTPException) -> tuple[str, s
 
 
 def answer_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
-    """Anything else is a defect of ours: the client learns no more than that, the log has the trace."""
-    _LOG.error("defect", path=request.scope["path"], exc_info=error)
+    """Anything else is a defect of ours."""
+    return _answer_fault(request, error, FaultError.code)
+
+
+def _answer_fault(request: AnyRequest, error: Exception, code: str) -> Response[bytes]:
+    """The client learns that we failed and where to look; the log has the trace."""
+    _LOG.error("fault", code=code, path=request.scope["path"], exc_info=error)
     detail = "the server failed on this request; its log has the cause under the id in the x-request-id header"
-    return error_response(ErrorBody(detail=detail, error=detail, code="fault"), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return error_response(ErrorBody(detail=detail, error=detail, code=code), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _log_refusal(request: AnyRequest, status: int, code: str, field: str | None) -> None:

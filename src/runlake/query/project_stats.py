@@ -11,7 +11,9 @@ from runlake.model.project_stats import ProjectStats
 from runlake.model.run import NO_ID
 from runlake.model.run_record import FeedbackSummary
 from runlake.query.compile import time_value
+from runlake.query.pair_sql import latest_feedback
 from runlake.query.plan import statement_settings
+from runlake.query.related import SUMMARY_CELLS, read_summary
 from runlake.query.request import QueryLimits
 from runlake.query.scope import RunScope
 from runlake.store.columns import RUN_COLUMNS
@@ -38,12 +40,6 @@ _AGGREGATES: Final = (
     "toUnixTimestamp64Micro(max(start_time))",
     "avg(has_error)",
     "countIf(isNotNull(first_token_us)) / count()",
-)
-_FEEDBACK_CELLS: Final = "run_id, session_id, key, score, value, error"
-_SUMMARY: Final = (
-    "count(), avgOrNull(score), minOrNull(score), maxOrNull(score), "
-    "if(count(score) = 0, NULL, stddevPop(score)), countIf(error), "
-    "sumMapIf([JSONExtractString(value)], [toUInt64(1)], startsWith(value, '\"')) AS categories"
 )
 
 
@@ -91,33 +87,29 @@ class ProjectStatsReader:
         scope = self._scope(tenant_id, projects)
         judged = f"id IN (SELECT run_id FROM feedback WHERE tenant_id = {scope.tenant})"
         runs = scope.select("id, session_id", [judged, *_since(since_us, scope.params)])
-        feedback = (
-            f"SELECT {_FEEDBACK_CELLS} FROM feedback FINAL"
-            f" WHERE tenant_id = {scope.tenant} AND version <= {scope.visible}"
-        )
+        feedback = latest_feedback(scope.context)
         return Statement(
-            f"SELECT r.session_id, f.key, {_SUMMARY} FROM ({runs}) AS r"
-            f" INNER JOIN ({feedback}) AS f ON r.id = f.run_id "
-            "GROUP BY r.session_id, f.key ORDER BY f.key",
+            f"SELECT r.session_id, key, {SUMMARY_CELLS} FROM ({runs}) AS r"
+            f" INNER JOIN {feedback} AS f ON r.id = f.run_id GROUP BY r.session_id, key ORDER BY key",
             scope.params.as_tuple(),
             self._settings,
         )
 
     def _project_feedback_statement(self, tenant_id: UUID, projects: Sequence[UUID]) -> Statement:
-        params = Params()
-        tenant, none = params.add("UUID", tenant_id), params.add("UUID", NO_ID)
-        sessions = params.add("Array(UUID)", tuple(projects))
+        scope = self._scope(tenant_id, projects)
+        none, sessions = scope.params.add("UUID", NO_ID), scope.params.add("Array(UUID)", tuple(projects))
         return Statement(
-            f"SELECT session_id, key, {_SUMMARY} FROM feedback FINAL WHERE tenant_id = {tenant} AND run_id = {none} "
-            f"AND session_id IN {sessions} GROUP BY session_id, key ORDER BY key",
-            params.as_tuple(),
+            f"SELECT session_id, key, {SUMMARY_CELLS} FROM feedback FINAL WHERE tenant_id = {scope.tenant}"
+            f" AND version <= {scope.visible} AND run_id = {none} AND session_id IN {sessions}"
+            " GROUP BY session_id, key ORDER BY key",
+            scope.params.as_tuple(),
             self._settings,
         )
 
     def _feedback(self, statement: Statement) -> dict[UUID, dict[str, FeedbackSummary]]:
         found: dict[UUID, dict[str, FeedbackSummary]] = {}
         for session_id, key, *cells in self._engine.select(statement).rows:
-            found.setdefault(UUID(str(session_id)), {})[str(key)] = _summary(cells)
+            found.setdefault(UUID(str(session_id)), {})[str(key)] = read_summary(cells)
         return found
 
 
@@ -145,20 +137,6 @@ def _stats(
         streaming_rate=_number(row[14]),
         feedback=feedback,
         session_feedback=session_feedback,
-    )
-
-
-def _summary(cells: Sequence[Cell]) -> FeedbackSummary:
-    n, avg, low, high, stdev, errors, categories = cells
-    names, counts = categories if isinstance(categories, list) else ([], [])
-    return FeedbackSummary(
-        n=_integer(n),
-        avg=_number(avg),
-        min=_number(low),
-        max=_number(high),
-        stdev=_number(stdev),
-        errors=_integer(errors),
-        values={str(name): int(count) for name, count in zip(names, counts, strict=True)},
     )
 
 

@@ -15,8 +15,8 @@ import msgspec
 from runlake.errors import InvalidError
 from runlake.model.project import Project
 from runlake.model.project_stats import ProjectStats
-from runlake.model.run_record import FeedbackSummary
 from runlake.wire.json_text import ABSENT, check_json, decode_object, raw_bytes
+from runlake.wire.runs import FeedbackStats, feedback_stats
 from runlake.wire.scalars import read_id, read_time
 from runlake.wire.times import format_time
 
@@ -67,18 +67,6 @@ class _Sent(msgspec.Struct, gc=False):
 _SENT: Final = msgspec.json.Decoder(_Sent)
 
 
-class FeedbackStat(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of ``feedback_stats``."""
-
-    n: int
-    avg: float | None
-    min: float | None
-    max: float | None
-    stdev: float | None
-    errors: int
-    values: Mapping[str, int]
-
-
 class ProjectBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A TracerSession. The first group of keys is always there, the second only where statistics were asked for."""
 
@@ -107,8 +95,8 @@ class ProjectBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     prompt_cost: str | msgspec.UnsetType | None = msgspec.UNSET
     completion_cost: str | msgspec.UnsetType | None = msgspec.UNSET
     last_run_start_time: str | msgspec.UnsetType | None = msgspec.UNSET
-    feedback_stats: Mapping[str, FeedbackStat] | msgspec.UnsetType = msgspec.UNSET
-    session_feedback_stats: Mapping[str, FeedbackStat] | msgspec.UnsetType = msgspec.UNSET
+    feedback_stats: Mapping[str, FeedbackStats] | msgspec.UnsetType = msgspec.UNSET
+    session_feedback_stats: Mapping[str, FeedbackStats] | msgspec.UnsetType = msgspec.UNSET
     run_facets: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     error_rate: float | msgspec.UnsetType | None = msgspec.UNSET
     streaming_rate: float | msgspec.UnsetType | None = msgspec.UNSET
@@ -188,22 +176,6 @@ def _with_stats(body: ProjectBody, stats: ProjectStats) -> ProjectBody:
         error_rate=stats.error_rate,
         streaming_rate=stats.streaming_rate,
     )
-
-
-def feedback_stats(found: Mapping[str, FeedbackSummary]) -> dict[str, FeedbackStat]:
-    """``feedback_stats`` as the wire has it."""
-    return {
-        key: FeedbackStat(
-            n=item.n,
-            avg=item.avg,
-            min=item.min,
-            max=item.max,
-            stdev=item.stdev,
-            errors=item.errors,
-            values=item.values,
-        )
-        for key, item in found.items()
-    }
 
 
 def _time(moment_us: int | None) -> str | None:

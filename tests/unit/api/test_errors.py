@@ -50,7 +50,6 @@ ANSWERS: dict[str, tuple[RunlakeError, int, str, str | None]] = {
     "overloaded": (OverloadedError("full"), 429, "overloaded", "1"),
     "unavailable": (StoreUnavailableError("stopping"), 503, "store_unavailable", "1"),
     "too much work": (TooMuchWorkError("time"), 503, "too_much_work", None),
-    "store": (StoreError("broken", engine_code=60), 500, "store_error", None),
 }
 
 
@@ -110,8 +109,15 @@ def test_the_byte_position_of_a_malformed_body_is_kept() -> None:
     assert describe(MalformedError("bad", position=17)).position == 17
 
 
-def test_a_defect_tells_the_client_nothing_of_its_cause() -> None:
-    answer = answer_to(ValueError("secret path /etc/passwd"))
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("secret path /etc/passwd"), "fault"),
+        (StoreError("Unknown identifier in SELECT secret", engine_code=47), "store_error"),
+    ],
+)
+def test_a_fault_tells_the_client_nothing_of_its_cause(error: Exception, code: str) -> None:
+    answer = answer_to(error)
     assert answer.status_code == 500
-    assert answer.json()["code"] == "fault"
+    assert answer.json()["code"] == code
     assert "secret" not in answer.text
