@@ -84,8 +84,9 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
             ids = project_ids(client, exam.projects)
             cells = measure(client, ids, exam)
         query_peak_mb = server.peak_mb()
-        freshness, mixed = _live(options, server, ids, exam, folder)
     cold, resting = _after_restart(folder, exam)
+    with _serving(folder) as server:
+        freshness, mixed = _live(options, server, ids, exam, folder)
     return Report(
         size=options.size,
         runs=exam.runs,

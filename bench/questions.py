@@ -46,12 +46,16 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
-    """Statistics of a set of runs; ``known_cost`` counts only runs that brought their cost, so it is a lower bound."""
+    """Statistics of a set of runs.
+
+    ``latency_p50_s`` is the pair of seconds between which the median must be given; engines estimate it.
+    ``known_cost`` counts only runs that brought their cost, so it is a lower bound.
+    """
 
     run_count: int
     error_count: int
     total_tokens: int
-    latency_p50_s: float | None = None
+    latency_p50_s: tuple[float, float] | None = None
     known_cost: float = 0.0
 
 

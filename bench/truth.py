@@ -406,7 +406,7 @@ class Sums:
             run_count=sum(self._counts[key] for key in hours),
             error_count=sum(self._errors[key] for key in hours),
             total_tokens=sum(self._tokens[key] for key in hours),
-            latency_p50_s=took[len(took) // 2] / 1e6 if took else None,
+            latency_p50_s=median_range_s(took),
             known_cost=sum(self._costs.get(key, 0.0) for key in hours),
         )
 
@@ -417,6 +417,16 @@ class Sums:
             if project == window.project and hour in hours:
                 out[model] = [a + b for a, b in zip(out[model], sums, strict=True)]
         return {m: Numbers(run_count=c, error_count=e, total_tokens=t) for m, (c, e, t) in out.items()}
+
+
+def median_range_s(ascending_us: Sequence[int]) -> tuple[float, float] | None:
+    """The values three per cent of the ranks, but at least one rank, below and above the middle; None without values."""
+    if not ascending_us:
+        return None
+    last = len(ascending_us) - 1
+    around = 1 + len(ascending_us) * 3 // 100
+    low, high = max(0, last // 2 - around), min(last, (last + 1) // 2 + around)
+    return ascending_us[low] / 1e6, ascending_us[high] / 1e6
 
 
 def _hours(window: Window) -> range:
