@@ -420,7 +420,7 @@ class Sums:
 
 
 def median_range_s(ascending_us: Sequence[int]) -> tuple[float, float] | None:
-    """The values three per cent of the ranks, but at least one rank, below and above the middle; None without values."""
+    """The values some ranks (three per cent, at least one) below and above the middle; None without values."""
     if not ascending_us:
         return None
     last = len(ascending_us) - 1
