@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from harness import START_US, Clock, OpenStore, create, end, open_store, patch, run_id
 from runlake.errors import OverloadedError, StoreUnavailableError
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.sweep import KEPT_US, Sweeper
 from runlake.model.project import Feedback
 from runlake.model.run import RunWrite
 from runlake.store.engine import Statement
+from store.harness import START_US, Clock, OpenStore, create, end, open_store, patch, run_id
 
 SUMMARY = "id, name, status, inputs, outputs, duration_us, arraySort(tags)"
 WHOLE = [str(run_id(1)), "run-1", "success", '{"question":"q"}', '{"answer": "a"}', 250_000, ["late"]]

@@ -12,10 +12,10 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import START_US, Clock, open_store, run_id
 from runlake.model.dotted_order import append_segment, root_segment
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
 from runlake.store.engine import Row
+from store.harness import START_US, Clock, open_store, run_id
 
 COLUMNS = (
     "id, trace_id, parent_run_id, dotted_order, name, run_type, status, start_time, end_time, duration_us, error, "
