@@ -20,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description="Trace a small agent and query what it did.")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the stored data and the exported files in DIR")
     keep: Path | None = parser.parse_args(arguments).keep
+    if keep is not None and (keep / "data").exists():
+        parser.error(f"{keep} holds the data of an earlier demo; name another directory")
     with ExitStack() as cleaning:
         folder = keep or Path(cleaning.enter_context(tempfile.TemporaryDirectory(prefix="runlake-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,9 @@ def _run(folder: Path, *, kept: bool) -> int:
         client.cleanup()
     print_heading(console, f"Done in {time.monotonic() - began:.1f} s")
     if kept:
-        console.print("Look around in what was stored:", f"  runlake serve --data {folder / 'data'}", sep="\n")
+        console.print(
+            "Look around in what was stored:", f"  runlake serve --data {folder / 'data'}", sep="\n", soft_wrap=True
+        )
     else:
         console.print("The data is gone with the server. To keep it: python -m demo --keep DIR")
     return wrong

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from langsmith.schemas import Run
 from rich.console import Console
+from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
@@ -15,6 +16,8 @@ from demo.export import TraceLine
 from demo.queries import Answer, Shown
 
 COLUMNS: Final = 100
+NOTE_CHARS: Final = 40
+"""Width of the last column of a result."""
 ROWS_SHOWN: Final = 6
 """Rows of a result that are printed; the rest is counted."""
 
@@ -51,29 +54,49 @@ def _count(number: int) -> str:
 
 
 def _call(arguments: dict[str, Any]) -> str:
-    lines = [
-        f"    {name}={given.text if isinstance(given, Shown) else _literal(given)},"
-        for name, given in arguments.items()
-    ]
-    short = ", ".join(line.strip().rstrip(",") for line in lines)
-    call = f"client.list_runs({short})"
-    return call if len(call) <= COLUMNS else "\n".join(("client.list_runs(", *lines, ")"))
+    """The call in Python, in one line where it fits."""
+    given = {name: _literal(value) for name, value in arguments.items()}
+    short = f"client.list_runs({', '.join(f'{name}={text}' for name, text in given.items())})"
+    if len(short) <= COLUMNS:
+        return short
+    lines = []
+    for name, text in given.items():
+        line = f"    {name}={text},"
+        lines.append(line if len(line) <= COLUMNS else f"    {name}=({_split_literal(arguments[name])}\n    ),")
+    return "\n".join(("client.list_runs(", *lines, ")"))
 
 
 def _literal(value: object) -> str:
-    if isinstance(value, str) and '"' not in value:
-        return f'"{value}"'
-    return repr(value)
+    match value:
+        case Shown():
+            return value.text
+        case list():
+            return f"[{', '.join(_literal(item) for item in value)}]"
+        case str() if '"' not in value:
+            return f'"{value}"'
+        case _:
+            return repr(value)
+
+
+def _split_literal(text: str) -> str:
+    """A long text as adjacent literals, one a line, broken after commas."""
+    pieces: list[str] = []
+    for part in text.replace(", ", ", \0").split("\0"):
+        if pieces and len(pieces[-1]) + len(part) <= COLUMNS - 20:
+            pieces[-1] += part
+        else:
+            pieces.append(part)
+    quote = "'" if '"' in text else '"'
+    return "".join(f"\n        {quote}{piece}{quote}" for piece in pieces)
 
 
 def _table(runs: Sequence[Run]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     table.add_column("  name", no_wrap=True)
-    table.add_column("type")
-    table.add_column("started", justify="right")
-    table.add_column("took", justify="right")
-    table.add_column("tokens", justify="right")
-    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("type", no_wrap=True)
+    for title in ("started", "took", "tokens"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for run in runs[:ROWS_SHOWN]:
         table.add_row(f"  {run.name}", run.run_type, _ago(run.start_time), _took(run), _tokens(run), _note(run))
     if len(runs) > ROWS_SHOWN:
@@ -90,9 +113,12 @@ def _ago(time: datetime) -> str:
 
 
 def _took(run: Run) -> str:
-    seconds = run.latency
-    if seconds is None:
+    if run.latency is None:
         return "[yellow]running[/]" if run.status == "pending" else ""
+    return _duration(run.latency)
+
+
+def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
@@ -112,23 +138,24 @@ def _note(run: Run) -> str:
 
 
 def _plain(text: str) -> str:
+    """The first line, cut to its column, safe for markup."""
     line = text.splitlines()[0] if text else ""
-    return line.replace("[", r"\[")
+    return escape(line if len(line) <= NOTE_CHARS else f"{line[: NOTE_CHARS - 1]}…")
 
 
 def print_traces(console: Console, lines: Sequence[TraceLine]) -> None:
+    """The flat lines but for their ids, start and question, which are in the file."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-    for title in ("trace", "tools", "took", "tokens", "cost", "feedback", "question"):
+    for title in ("  trace", "tools", "took", "tokens", "cost", "feedback"):
         right = title in ("took", "tokens", "cost")
         table.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
     for line in lines:
         table.add_row(
-            line.name,
+            f"  {line.name}",
             line.tools,
-            "" if line.seconds is None else f"{line.seconds:.2f} s",
+            "" if line.seconds is None else _duration(line.seconds),
             f"{line.tokens:,}" if line.tokens else "",
             "" if line.cost is None else f"${line.cost:.5f}",
             line.feedback,
-            line.question,
         )
     console.print(table)

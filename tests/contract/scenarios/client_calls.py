@@ -22,6 +22,11 @@ def client() -> Client:
     return Client()
 
 
+def _ingest(*runs: dict[str, Any]) -> None:
+    """``batch_ingest_runs`` of copies, because it changes what it is given."""
+    client().batch_ingest_runs(create=[dict(run) for run in runs])
+
+
 def _complaint(call: Callable[[], Any]) -> list[str]:
     """The class and the text of the SDK's error."""
     try:
@@ -115,7 +120,7 @@ def batch() -> Facts:
     three.pop("outputs")
     place = {key: three[key] for key in ("id", "trace_id", "dotted_order")}
     client().batch_ingest_runs(
-        create=[one, two, three],
+        create=[dict(run) for run in (one, two, three)],
         update=[{**place, "end_time": NOW.isoformat(), "outputs": {"patched": True}, "tags": ["patched"]}],
     )
     return {run["name"]: _facts(run["id"]) for run in (one, two, three)}
@@ -124,8 +129,8 @@ def batch() -> Facts:
 def sent_twice() -> Facts:
     """The same run sent again is one run, and stays as it was first created."""
     run = _root("Twice")
-    client().batch_ingest_runs(create=[dict(run)])
-    client().batch_ingest_runs(create=[{**run, "inputs": {"name": "changed"}}])
+    _ingest(run)
+    _ingest({**run, "inputs": {"name": "changed"}})
     found = list(client().list_runs(project_name=PROJECT, filter='eq(name, "Twice")'))
     return {"ids": [str(one.id) for one in found] == [run["id"]], "inputs": [one.inputs for one in found]}
 
@@ -135,7 +140,7 @@ def many() -> Facts:
     project = f"{PROJECT} many"
     runs = [_root(f"Many {number}", age_s=1000 - number, session_name=project) for number in range(260)]
     for begin in range(0, 260, 100):
-        client().batch_ingest_runs(create=runs[begin : begin + 100])
+        _ingest(*runs[begin : begin + 100])
     newest_first = [run["id"] for run in reversed(runs)]
     some = [str(run.id) for run in client().list_runs(project_name=project, limit=250)]
     every = [str(run.id) for run in client().list_runs(project_name=project)]
@@ -151,7 +156,7 @@ def many() -> Facts:
 def feedback() -> Facts:
     """Feedback made in the background and in the foreground, read, changed and deleted."""
     run = _root("Judged")
-    client().batch_ingest_runs(create=[run])
+    _ingest(run)
     quick = give_feedback(client(), run_id=run["id"], trace_id=run["trace_id"], key="quick", score=0.25, comment="ok")
     slow = give_feedback(client(), run_id=run["id"], key="slow", value="positive", source_info={"by": "hand"})
     flag = give_feedback(client(), run_id=run["id"], key="flag", score=True)
@@ -184,7 +189,7 @@ def feedback_before_run() -> Facts:
     """Feedback on a run that has not arrived yet is kept for it."""
     run = _root("Judged early")
     give_feedback(client(), run_id=run["id"], key="early", score=1)
-    client().batch_ingest_runs(create=[run])
+    _ingest(run)
     found = client().list_runs(project_name=PROJECT, filter='and(eq(feedback_key, "early"), eq(feedback_score, 1))')
     return [one.name for one in found]
 
@@ -195,18 +200,16 @@ def projects() -> Facts:
     before = client().has_project(name)
     made = client().create_project(name, description="first", metadata={"team": "blue"})
     again = _complaint(lambda: client().create_project(name))[0]
-    upserted = client().create_project(name, upsert=True, description="second")
     by_name = client().read_project(project_name=name)
     by_id = client().read_project(project_id=str(made.id))
     listed = [project.name for project in client().list_projects(name_contains=name)]
     tagged = [project.name for project in client().list_projects(metadata={"team": "blue"}, name_contains=name)]
-    changed = client().update_project(made.id, description="third", end_time=NOW, metadata={"team": "red"})
+    changed = client().update_project(made.id, description="second", end_time=NOW, metadata={"team": "red"})
     after = client().read_project(project_id=str(made.id))
     client().delete_project(project_name=name)
     return {
         "before": before,
         "again": again,
-        "upsert keeps id": upserted.id == made.id,
         "ids": by_name.id == by_id.id == made.id,
         "description": [made.description, by_name.description, changed.description, after.description],
         "metadata": [by_id.metadata, after.metadata],
@@ -214,6 +217,15 @@ def projects() -> Facts:
         "listed": [listed == [name], tagged == [name]],
         "deleted": [client().has_project(name), _complaint(lambda: client().read_project(project_id=str(made.id)))[0]],
     }
+
+
+def upsert() -> Facts:
+    """Making a project that exists, with leave to update it; 0.4 of the SDK forgets to pass the leave on."""
+    name = f"{PROJECT} upserted"
+    made = client().create_project(name, description="first")
+    complaint = _complaint(lambda: client().create_project(name, upsert=True, description="second"))[0]
+    stored = client().read_project(project_name=name)
+    return {"complaint": complaint, "same": stored.id == made.id, "description": stored.description}
 
 
 def project_statistics() -> Facts:
@@ -225,7 +237,7 @@ def project_statistics() -> Facts:
         _root("Fine", session_name=project),
         _root("Bad", session_name=project, error="no"),
     ]
-    client().batch_ingest_runs(create=runs)
+    _ingest(*runs)
     stats = client().get_run_stats(project_names=[project])
     bad = client().get_run_stats(project_names=[project], filter='eq(name, "Bad")')
     summary = client().read_project(project_name=project, include_stats=True)
@@ -247,7 +259,7 @@ def threads() -> Facts:
         _root(f"Turn {number}", age_s=100 - number, session_name=project, extra={"metadata": {key: thread}})
         for number, (key, thread) in enumerate((("session_id", "t1"), ("thread_id", "t1"), ("conversation_id", "t2")))
     ]
-    client().batch_ingest_runs(create=turns)
+    _ingest(*turns)
     listed = {thread["thread_id"]: thread["count"] for thread in client().list_threads(project_name=project)}
     return {"listed": listed, "read": [run.name for run in client().read_thread(thread_id="t1", project_name=project)]}
 
@@ -286,6 +298,7 @@ if __name__ == "__main__":
             feedback,
             feedback_before_run,
             projects,
+            upsert,
             project_statistics,
             threads,
             complaints,

@@ -79,7 +79,7 @@ def exact() -> Facts:
     for name, payload in PAYLOADS.items():
         answer = _store(name, payload)
         sent = dumps_json(payload)
-        facts[name] = [b'"inputs":' + sent in answer, b'"outputs":{"echo":' + sent + b"}" in answer]
+        facts[name] = [b'"inputs":' + sent in answer, b'"outputs":' + dumps_json({"echo": payload}) in answer]
     return facts
 
 
