@@ -32,7 +32,12 @@ def test_a_single_create_and_update_need_no_place(called: Outcome) -> None:
 
 
 def test_a_single_child_is_placed_below_its_parent(called: Outcome) -> None:
-    assert called["single_child"] == {"children": ["Lone child"], "trace": True, "order": True}
+    assert called["single_child"] == {
+        "children": ["Lone child"],
+        "trace": True,
+        "loaded": ["Lone child"],
+        "order": True,
+    }
 
 
 def test_a_run_without_id_is_stored_once(called: Outcome) -> None:

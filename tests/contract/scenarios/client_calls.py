@@ -90,6 +90,7 @@ def single_child() -> Facts:
     return {
         "children": [found.name for found in below],
         "trace": run.trace_id == parent,
+        "loaded": [found.name for found in client().read_run(parent, load_child_runs=True).child_runs or []],
         "order": [segment.split("Z")[1] for segment in (run.dotted_order or "").split(".")]
         == [str(parent), str(child)],
     }
