@@ -29,8 +29,8 @@ SECONDS_BEFORE_KILL: Final = (0.3, 1.2)
 class Sender:
     """Posts batches until the server is gone; ``acknowledged`` holds the payload of every run that got a 2xx.
 
-    Every second batch leaves its runs open and the next one ends all but one of them, so that open and finished runs are
-    both at stake.
+    Every second batch leaves its runs open and the next one ends all but one of them, so that open and finished runs
+    are both at stake.
     """
 
     def __init__(self, url: str, number: int, seed: int) -> None:
