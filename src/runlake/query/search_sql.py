@@ -89,11 +89,11 @@ def _term(term: SearchTerm, fields: tuple[SearchField, ...], context: FilterCont
 
 
 def _ascii_word(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
-    found = _holds_words([text], context)
     if not fields:
-        return found
+        return _holds_words([text], context)
     word = context.params.add("String", text)
-    return f"({found} AND {_in_some_field(f'has(tokens(t, {_TOKENIZER}), {word})', fields, context)})"
+    exact = _in_some_field(f"has(tokens(t, {_TOKENIZER}), {word})", fields, context)
+    return f"({_holds_words([text], context)} AND {exact})" if _is_covered(fields, context) else exact
 
 
 def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -101,8 +101,9 @@ def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
     if not _is_indexed(text):
         return _raw_substring(text, fields, context)
     phrase, words = _normal_form(text, context)
-    exact = f"{_occurs(text, phrase)} AND hasAll(tokens(t, {_TOKENIZER}), {words})"
-    return f"(hasAllTokens({context.columns.search_text}, {words}) AND {_in_some_field(exact, fields, context)})"
+    exact = _in_some_field(f"{_occurs(text, phrase)} AND hasAll(tokens(t, {_TOKENIZER}), {words})", fields, context)
+    indexed = f"hasAllTokens({context.columns.search_text}, {words})"
+    return f"({indexed} AND {exact})" if _is_covered(fields, context) else exact
 
 
 def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -110,7 +111,7 @@ def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
     if not _is_indexed(text):
         return _raw_substring(text, fields, context)
     prefix, words = _normal_form(text, context)
-    hints = [_holds_infix(text, context)] if text.isascii() and len(text) >= MIN_INFIX_CHARS else []
+    hints = _infix_of(text, fields, context)
     begins = f"arrayExists(w -> startsWith(w, {words}[1]), tokens(t, {_TOKENIZER}))"
     if not text.isascii():
         begins = f"if(length({words}) = 1, {begins}, position(t, {prefix}) > 0)"
@@ -120,11 +121,16 @@ def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
 def _substring(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     if not text.isascii() and not _is_indexed(text):
         return _raw_substring(text, fields, context)
-    longest = max(_ASCII_RUN.findall(text), key=len, default="")
-    # Beside a foreign letter words are cut by rules that only the engine knows, so only ASCII is looked up.
-    hints = [_holds_infix(longest, context)] if len(longest) >= MIN_INFIX_CHARS and text.isascii() else []
+    hints = _infix_of(text, fields, context)
     phrase, _ = _normal_form(text, context)
     return "(" + " AND ".join([*hints, _in_some_field(_occurs(text, phrase), fields, context)]) + ")"
+
+
+def _infix_of(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> list[str]:
+    """At most one condition for the index; beside a foreign letter only the engine knows how words are cut."""
+    longest = max(_ASCII_RUN.findall(text), key=len, default="")
+    usable = text.isascii() and len(longest) >= MIN_INFIX_CHARS and _is_covered(fields, context)
+    return [_holds_infix(longest, context)] if usable else []
 
 
 def _normal_form(text: str, context: FilterContext) -> tuple[str, str]:
@@ -157,12 +163,18 @@ def _in_some_field(condition: str, fields: tuple[SearchField, ...], context: Fil
 def _places(fields: tuple[SearchField, ...], context: FilterContext) -> str:
     """SQL of an array of the texts to look in; short on purpose, for analysing a statement costs by its length."""
     columns = [context.columns.search[field] for field in SearchField if not fields or field in fields]
-    plain = ", ".join(column.sql for column in columns if not column.is_json)
+    plain = [column.sql for column in columns if not column.is_json]
+    plain += [column.unindexed for column in columns if fields and column.unindexed]
     payloads = ", ".join(column.sql for column in columns if column.is_json)
     payload_texts = f"arrayMap(p -> {decoded('p')}, [{payloads}])"
     if not payloads:
-        return f"[{plain}]"
-    return f"arrayConcat([{plain}], {payload_texts})" if plain else payload_texts
+        return f"[{', '.join(plain)}]"
+    return f"arrayConcat([{', '.join(plain)}], {payload_texts})" if plain else payload_texts
+
+
+def _is_covered(fields: tuple[SearchField, ...], context: FilterContext) -> bool:
+    """Whether the searched text holds everything of the places, so that its index may rule a run out."""
+    return all(context.columns.search[field].unindexed is None for field in fields)
 
 
 def _is_indexed(text: str) -> bool:

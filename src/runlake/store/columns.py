@@ -66,10 +66,14 @@ class PairColumns:
 
 @dataclass(frozen=True, slots=True)
 class SearchColumn:
-    """One place that full text looks in, as one text; parts that a phrase may not span are set apart by U+007F."""
+    """One place that full text looks in, as one text; parts that a phrase may not span are set apart by U+007F.
+
+    ``unindexed`` is more of the same place that ``search_text`` leaves out; it is looked at when the place is named.
+    """
 
     sql: str
     is_json: bool = False
+    unindexed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +170,8 @@ RUN_COLUMNS: Final = ColumnMap(
         SearchField.ERROR: SearchColumn("error"),
         SearchField.TAGS: SearchColumn(f"arrayStringConcat(tags, {_APART})"),
         SearchField.METADATA: SearchColumn(
-            f"concat(arrayStringConcat(metadata_values, {_APART}), {_APART},"
-            f" arrayStringConcat(arrayMap(key -> toString(key), metadata_keys), {_APART}))"
+            f"arrayStringConcat(metadata_values, {_APART})",
+            unindexed=f"arrayStringConcat(arrayMap(key -> toString(key), metadata_keys), {_APART})",
         ),
         SearchField.INPUTS: SearchColumn("inputs", is_json=True),
         SearchField.OUTPUTS: SearchColumn("outputs", is_json=True),

@@ -1,0 +1,460 @@
+"""Random runs, once as writes for the store and once as plain records for the reference."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid5
+
+from hypothesis import strategies as st
+
+from property.reference import Entry, Record
+from runlake.model.dotted_order import append_segment, root_segment
+from runlake.model.project import Feedback
+from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
+
+START = datetime(2026, 9, 1, tzinfo=UTC)
+START_US = int(START.timestamp()) * 1_000_000
+EXAMPLE = UUID(int=0xE1)
+LONG = "The long answer begins here and goes on " + "with many more words " * 15 + "until its Unusual-Ending"
+
+NAMES = ["alpha", "Beta", "a%b_c", "re-rank", "日本 bot", ""]
+ERRORS = [None, None, "", "Timeout: disk full", "boom", 'said "no"']
+TAGS = ["prod", "Beta", 'a"b', "日本", "x_y"]
+VALUES: list[Any] = ["v1", "V1", "5", "5.0", 5, 0.5, True, None, "a%b", "quick brown", "naïve", "", [], ["v1", "v2"]]
+TEXTS = [
+    "The quick brown fox",
+    "quick\nbrown",
+    'he said "quick" brown',
+    "gpt-4 and gpt_4",
+    "capital of France",
+    "量子计算机",
+    "emoji 🎉 here",
+    "naïve café",
+    "C:\\temp\\file",
+    LONG,
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """``batches`` are written one after the other; ``records`` are what is true afterwards."""
+
+    tenant_id: UUID
+    session_id: UUID
+    batches: tuple[tuple[RunWrite, ...], ...] = field(repr=False)
+    feedback: tuple[tuple[Feedback, ...], ...] = field(repr=False)
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """What is drawn of one run. ``parent`` counts back from the run itself; 0 makes it a root."""
+
+    parent: int
+    delay_s: int
+    name: str
+    run_type: str
+    life: str
+    latency_ms: int
+    first_token_ms: int | None
+    error: str | None
+    tags: tuple[str, ...]
+    metadata: dict[str, Any]
+    inputs: dict[str, Any] | None
+    outputs: dict[str, Any]
+    tokens: tuple[int, int] | None
+    has_costs: bool
+    has_example: bool
+    marks: tuple[tuple[str, float | None, str | None, str | None, str], ...]
+
+
+_TEXT = st.sampled_from(TEXTS)
+_DRAFTS = st.builds(
+    _Draft,
+    parent=st.integers(0, 3),
+    delay_s=st.integers(0, 2),
+    name=st.sampled_from(NAMES),
+    run_type=st.sampled_from(["llm", "chain", "tool"]),
+    life=st.sampled_from(["done", "done", "open", "amended"]),
+    latency_ms=st.sampled_from([0, 500, 5000, 5001, 12_000]),
+    first_token_ms=st.sampled_from([None, 100, 2000]),
+    error=st.sampled_from(ERRORS),
+    tags=st.lists(st.sampled_from(TAGS), max_size=3, unique=True).map(tuple),
+    metadata=st.dictionaries(
+        st.sampled_from(["k1", "k2", "env", "thread_id", "session_id", "a.b"]), st.sampled_from(VALUES), max_size=4
+    ),
+    inputs=st.none()
+    | st.fixed_dictionaries(
+        {"question": _TEXT}, optional={"messages": st.lists(st.fixed_dictionaries({"content": _TEXT}), max_size=3)}
+    ),
+    outputs=st.fixed_dictionaries({"answer": _TEXT}, optional={"score": st.sampled_from([1, 2.5, True, "2.50"])}),
+    tokens=st.none() | st.tuples(st.sampled_from([0, 3, 1000]), st.sampled_from([1, 4000])),
+    has_costs=st.booleans(),
+    has_example=st.booleans(),
+    marks=st.lists(
+        st.tuples(
+            st.sampled_from(["ok", "score"]),
+            st.sampled_from([None, 0.0, 0.25, 1.0]),
+            st.sampled_from([None, '"good"', '"2"', "7", "true"]),
+            st.sampled_from([None, "nice", "so so"]),
+            st.sampled_from(["keep", "keep", "change", "delete"]),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+
+
+def populations(min_size: int = 6, max_size: int = 14) -> st.SearchStrategy[Population]:
+    """Some traces of some runs each, in one new project of one new tenant."""
+    return st.lists(_DRAFTS, min_size=min_size, max_size=max_size).map(_assemble)
+
+
+def _assemble(drafts: list[_Draft]) -> Population:
+    # Named by its content: the same runs again are the same rows, and different ones never meet.
+    tenant_id = uuid5(EXAMPLE, repr(drafts))
+    session_id = uuid5(tenant_id, "project")
+    first: list[RunWrite] = []
+    later: list[RunWrite] = []
+    feedback: list[Feedback] = []
+    changes: list[Feedback] = []
+    records: list[Record] = []
+    start_time = START_US
+    for number, draft in enumerate(drafts):
+        start_time += draft.delay_s * 1_000_000
+        run_id = uuid5(tenant_id, f"run {number}")
+        parent = records[number - draft.parent] if draft.parent and number >= draft.parent else None
+        records.append(_record(draft, run_id, session_id, start_time, parent))
+        first += _writes(draft, records[-1])
+        if draft.life == "amended":
+            later.append(_amendment(draft, records[-1]))
+        for index, mark in enumerate(draft.marks):
+            mark_id = uuid5(run_id, f"mark {index}")
+            feedback.append(_feedback(tenant_id, run_id, mark_id, mark))
+            if mark[4] != "keep":
+                changes.append(_changed(feedback[-1], deleted=mark[4] == "delete"))
+    return Population(
+        tenant_id=tenant_id,
+        session_id=session_id,
+        batches=(tuple(first), tuple(later)),
+        feedback=(tuple(feedback), tuple(changes)),
+        records=tuple(records),
+    )
+
+
+def _record(draft: _Draft, run_id: UUID, session_id: UUID, start_time: int, parent: Record | None) -> Record:
+    is_open = draft.life == "open"
+    order = root_segment(start_time, run_id)
+    if parent is not None:
+        order = append_segment(parent.dotted_order, start_time, run_id)
+    return Record(
+        id=str(run_id),
+        trace_id=str(run_id) if parent is None else parent.trace_id,
+        parent_run_id=None if parent is None else parent.id,
+        session_id=str(session_id),
+        start_time=start_time,
+        dotted_order=order,
+        name=draft.name,
+        run_type=draft.run_type,
+        end_time=None if is_open else start_time + draft.latency_ms * 1000,
+        first_token_time=None if draft.first_token_ms is None else start_time + draft.first_token_ms * 1000,
+        error=draft.error,
+        reference_example_id=str(EXAMPLE) if draft.has_example else None,
+        tags=(*draft.tags, "amended") if draft.life == "amended" else draft.tags,
+        metadata=draft.metadata,
+        inputs=None if draft.inputs is None else _json(draft.inputs),
+        outputs=None if is_open else _json(_outputs(draft)),
+        feedback=_marks(draft),
+        tokens=(0, 0) if is_open or draft.tokens is None else draft.tokens,
+        costs=(Decimal("0.25"), Decimal("0.5")) if not is_open and draft.tokens and draft.has_costs else None,
+    )
+
+
+def _outputs(draft: _Draft) -> dict[str, Any]:
+    if draft.tokens is None:
+        return draft.outputs
+    usage: dict[str, Any] = {"input_tokens": draft.tokens[0], "output_tokens": draft.tokens[1]}
+    if draft.has_costs:
+        usage |= {"input_cost": 0.25, "output_cost": 0.5, "total_cost": 0.75}
+    return {**draft.outputs, "usage_metadata": usage}
+
+
+def _writes(draft: _Draft, record: Record) -> list[RunWrite]:
+    fields: dict[RunField, FieldValue] = {
+        RunField.SESSION_ID: UUID(record.session_id),
+        RunField.TRACE_ID: UUID(record.trace_id),
+        RunField.DOTTED_ORDER: record.dotted_order,
+        RunField.START_TIME: record.start_time,
+        RunField.NAME: record.name,
+        RunField.RUN_TYPE: record.run_type,
+        RunField.TAGS: draft.tags,
+        RunField.EXTRA: _json({"metadata": draft.metadata}).encode(),
+    }
+    if record.parent_run_id is not None:
+        fields[RunField.PARENT_RUN_ID] = UUID(record.parent_run_id)
+    if record.inputs is not None:
+        fields[RunField.INPUTS] = record.inputs.encode()
+    if record.error is not None:
+        fields[RunField.ERROR] = record.error
+    if draft.has_example:
+        fields[RunField.REFERENCE_EXAMPLE_ID] = EXAMPLE
+    if record.first_token_time is not None:
+        token = {"name": "new_token", "time": _iso(record.first_token_time)}
+        fields[RunField.EVENTS] = _json([token]).encode()
+    writes = [RunWrite(kind=WriteKind.CREATE, run_id=UUID(record.id), fields=fields)]
+    if record.end_time is not None and record.outputs is not None:
+        # An amended run ends a millisecond earlier at first, because a later end is what lets a later write win.
+        end_time = record.end_time - 1000 if draft.life == "amended" else record.end_time
+        ended: dict[RunField, FieldValue] = {RunField.END_TIME: end_time, RunField.OUTPUTS: record.outputs.encode()}
+        writes.append(RunWrite(kind=WriteKind.PATCH, run_id=UUID(record.id), fields=ended))
+    return writes
+
+
+def _amendment(draft: _Draft, record: Record) -> RunWrite:
+    assert record.end_time is not None
+    fields: dict[RunField, FieldValue] = {RunField.END_TIME: record.end_time, RunField.TAGS: (*draft.tags, "amended")}
+    return RunWrite(kind=WriteKind.PATCH, run_id=UUID(record.id), fields=fields)
+
+
+def _marks(draft: _Draft) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(
+            key=key,
+            score=0.75 if fate == "change" else score,
+            value=_plain(value),
+            comment=comment,
+            source="api",
+        )
+        for key, score, value, comment, fate in draft.marks
+        if fate != "delete"
+    )
+
+
+def _plain(value: str | None) -> str | None:
+    if value is None:
+        return None
+    found = json.loads(value)
+    return found if isinstance(found, str) else value
+
+
+def _feedback(
+    tenant_id: UUID, run_id: UUID, mark_id: UUID, mark: tuple[str, float | None, str | None, str | None, str]
+) -> Feedback:
+    key, score, value, comment, _ = mark
+    return Feedback(
+        tenant_id=tenant_id,
+        id=mark_id,
+        key=key,
+        run_id=run_id,
+        score=score,
+        value=None if value is None else value.encode(),
+        comment=comment,
+    )
+
+
+def _changed(feedback: Feedback, *, deleted: bool) -> Feedback:
+    return Feedback(
+        tenant_id=feedback.tenant_id,
+        id=feedback.id,
+        key=feedback.key,
+        run_id=feedback.run_id,
+        score=0.75,
+        value=feedback.value,
+        comment=feedback.comment,
+        deleted=deleted,
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _iso(moment_us: int) -> str:
+    return (START + timedelta(microseconds=moment_us - START_US)).isoformat()
+
+
+# Filters over that vocabulary
+
+_TEXT_ATOMS = (
+    'eq(name, "alpha")',
+    'neq(name, "Beta")',
+    'like(name, "a\\\\%b\\\\_c")',
+    'like(name, "a%")',
+    'like(name, "_e%")',
+    'notlike(name, "%a%")',
+    'in(name, ["alpha", "re-rank"])',
+    'nin(name, ["alpha", ""])',
+    "eq(name, null)",
+    "neq(name, null)",
+    "eq(error, null)",
+    "neq(error, null)",
+    "eq(error, true)",
+    'eq(error, "boom")',
+    'like(error, "%DISK%")',
+    'notlike(error, "%disk%")',
+    'eq(run_type, "LLM")',
+    'in(run_type, ["tool", "llm"])',
+    'eq(status, "error")',
+    'neq(status, "pending")',
+    "eq(is_root, true)",
+    "neq(is_root, true)",
+    'eq(thread_id, "v1")',
+    'neq(thread_id, "v1")',
+    "eq(thread_id, null)",
+    'in(thread_id, ["v1", "5"])',
+    f'eq(reference_example_id, "{EXAMPLE}")',
+    "neq(reference_example_id, null)",
+    "eq(reference_dataset_id, null)",
+    "eq(parent_run_id, null)",
+    f'neq(parent_run_id, "{EXAMPLE}")',
+    'eq(id, "00000000-0000-0000-0000-000000000000")',
+    "in(id, [])",
+    "nin(id, [])",
+    'gt(dotted_order, "20260901T000003")',
+    'like(dotted_order, "%.%")',
+)
+_AMOUNT_ATOMS = (
+    'gt(latency, "5s")',
+    "gte(latency, 5)",
+    "lt(latency, 0.5)",
+    "lte(latency, 0.5)",
+    "eq(latency, 0)",
+    "neq(latency, 5)",
+    "eq(latency, null)",
+    "gt(time_to_first_token, 1)",
+    "eq(time_to_first_token, null)",
+    'gt(start_time, "2026-09-01T00:00:03Z")',
+    'lte(start_time, "2026-09-01T02:00:04+02:00")',
+    'gte(start_time, "2026-09-01")',
+    'lt(end_time, "2026-09-01T00:00:10.000001")',
+    "eq(end_time, null)",
+    'gt(first_token_time, "2026-09-01T00:00:04Z")',
+    "neq(last_queued_at, null)",
+    "gt(total_tokens, 1000)",
+    "eq(total_tokens, 0)",
+    "lt(prompt_tokens, -1)",
+    "gte(completion_tokens, 4000)",
+    "gt(total_cost, 0.5)",
+    "eq(total_cost, 0.75)",
+    "neq(total_cost, 0.75)",
+    "lt(prompt_cost, 1e30)",
+    "gt(prompt_cost, 0.2499999999999999)",
+    "eq(completion_cost, null)",
+)
+_TAG_ATOMS = (
+    'has(tags, "prod")',
+    'eq(tags, "a\\"b")',
+    'neq(tags, "Beta")',
+    'in(tags, ["prod", "日本"])',
+    'nin(tags, ["prod", "日本"])',
+    'like(tags, "%o%")',
+    'notlike(tags, "x\\\\_y")',
+    "eq(tags, null)",
+    "has(tags, 'amended')",
+)
+_SEARCH_ATOMS = (
+    'search("quick")',
+    'search("BROWN quick")',
+    "search('\"quick brown\"')",
+    'search("gpt-4")',
+    'search("gpt")',
+    'search("量子")',
+    'search("计算机")',
+    'search("日本")',
+    'search("naïve")',
+    'search("caf*")',
+    'search("naï*")',
+    'search("*usual")',
+    'search("Fran*")',
+    'search("🎉")',
+    'search("nowhere")',
+    'search(name, "alpha")',
+    'search(inputs, "quick brown")',
+    "search(outputs, '\"capital of france\"')",
+    'search(metadata, "k1")',
+    'search(tags, "prod")',
+    'search(error, "disk")',
+    'like(inputs, "%QUICK%brown%")',
+    'notlike(outputs, "%Unusual-E%")',
+    'like(inputs, "gpt")',
+    'notlike(inputs, "fox")',
+    'has(outputs, "France")',
+)
+_PAIR_ATOMS = (
+    "eq(metadata_key, 'k1')",
+    "neq(metadata_key, 'k1')",
+    "in(metadata_key, ['k1', 'env'])",
+    "like(metadata_key, 'k%')",
+    "eq(metadata_value, 'v1')",
+    "neq(metadata_value, 'v1')",
+    "eq(metadata_value, 5)",
+    "neq(metadata_value, 5)",
+    "gt(metadata_value, 4)",
+    "lte(metadata_value, '0.5')",
+    "lt(metadata_value, 'v1')",
+    "like(metadata_value, '%v%')",
+    "notlike(metadata_value, 'v_')",
+    "in(metadata_value, ['v1', '5'])",
+    "nin(metadata_value, ['v1', '5'])",
+    "eq(metadata_value, true)",
+    "eq(input_key, 'messages.content')",
+    "neq(input_key, 'messages.content')",
+    "like(input_value, '%quick%')",
+    "notlike(input_value, '%quick%')",
+    "like(input_value, '%Unusual-Ending')",
+    "eq(input_value, 'The quick brown fox')",
+    f"eq(input_value, '{LONG}')",
+    f"neq(input_value, '{LONG}')",
+    "gt(input_value, 'The long answer')",
+    "eq(output_key, 'score')",
+    "eq(output_value, 2.5)",
+    "gte(output_value, 2)",
+    "eq(output_value, 'true')",
+    "eq(feedback_key, 'ok')",
+    "neq(feedback_key, 'ok')",
+    "eq(feedback_score, 1)",
+    "lt(feedback_score, 0.5)",
+    "neq(feedback_score, 0.25)",
+    "eq(feedback_score, null)",
+    "neq(feedback_score, null)",
+    "in(feedback_score, [0, 0.75])",
+    "eq(feedback_value, 'good')",
+    "gt(feedback_value, 1)",
+    "neq(feedback_value, null)",
+    "eq(feedback_comment, 'nice')",
+    "notlike(feedback_comment, 'so%')",
+    "eq(feedback_source, 'api')",
+)
+_BAG_ATOMS = (
+    "eq(metadata.k1, 'v1')",
+    "neq(metadata.k1, 'v1')",
+    "eq(metadata.a.b, 5)",
+    "gt(metadata.k2, 1)",
+    "eq(metadata.env, null)",
+    "like(inputs.question, '%quick%')",
+    "eq(outputs.score, 2.5)",
+    "gt(feedback.ok, 0.5)",
+    "has(metadata, 'k1')",
+    "exists(metadata, 'env')",
+    'has(metadata, \'{"k1": "v1"}\')',
+    "not(has(metadata, '{\"k2\": 5}'))",
+)
+_FAMILY_GROUPS = st.sampled_from(["metadata", "input", "output", "feedback"]).flatmap(
+    lambda family: st.lists(
+        st.sampled_from([atom for atom in _PAIR_ATOMS if f"({family}_" in atom]), min_size=2, max_size=3, unique=True
+    ).map(lambda atoms: f"and({', '.join(atoms)})")
+)
+_ATOMS = st.sampled_from([*_TEXT_ATOMS, *_AMOUNT_ATOMS, *_TAG_ATOMS, *_SEARCH_ATOMS, *_PAIR_ATOMS, *_BAG_ATOMS])
+filters: st.SearchStrategy[str] = st.recursive(
+    _ATOMS | _FAMILY_GROUPS,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda items: f"and({', '.join(items)})"),
+        st.lists(inner, min_size=1, max_size=3).map(lambda items: f"or({', '.join(items)})"),
+        inner.map(lambda item: f"not({item})"),
+    ),
+    max_leaves=6,
+)
+every_atom: tuple[str, ...] = (*_TEXT_ATOMS, *_AMOUNT_ATOMS, *_TAG_ATOMS, *_SEARCH_ATOMS, *_PAIR_ATOMS, *_BAG_ATOMS)
