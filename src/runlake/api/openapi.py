@@ -1,7 +1,7 @@
 """The API described in OpenAPI, and the page that renders it. Both come from this server alone, nothing from elsewhere.
 
-Litestar describes routes, parameters and answers; request bodies are added from the ``request_body`` option of a
-handler, because our handlers read their bodies themselves (byte-exact payloads, errors with positions).
+Litestar describes routes, parameters and answers; the options ``request_body`` and ``answer`` of a handler add what it
+reads and writes as bytes itself (byte-exact payloads, errors with positions).
 """
 
 from __future__ import annotations
@@ -62,27 +62,32 @@ class ApiDocument:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for route in described.routes:
             for handler in getattr(route, "route_handlers", ()):
-                _add_body(document["paths"].get(getattr(route, "path_format", ""), {}), handler, schemas)
+                _add_bodies(document["paths"].get(getattr(route, "path_format", ""), {}), handler, schemas)
         _use_own_errors(document, schemas)
         return document
 
 
-def _add_body(path_item: dict[str, Any], handler: HTTPRouteHandler, schemas: dict[str, Any]) -> None:
-    body = handler.opt.get("request_body")
-    if body is None:
-        return
-    (schema,), components = msgspec.json.schema_components([body], ref_template=_REFERENCES)
-    schemas.update(components)
+def _add_bodies(path_item: dict[str, Any], handler: HTTPRouteHandler, schemas: dict[str, Any]) -> None:
+    request_body, answer = handler.opt.get("request_body"), handler.opt.get("answer")
     for method in handler.http_methods:
         operation = path_item.get(method.lower())
-        if operation is not None:
-            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        if operation is None:
+            continue
+        if request_body is not None:
+            operation["requestBody"] = {"required": True, "content": _content(request_body, schemas)}
+        if answer is not None:
+            operation["responses"][str(handler.status_code)]["content"] = _content(answer, schemas)
+
+
+def _content(body: type, schemas: dict[str, Any]) -> dict[str, Any]:
+    """JSON of ``body``; its schema and those it names are added to ``schemas``."""
+    (schema,), components = msgspec.json.schema_components([body], ref_template=_REFERENCES)
+    schemas.update(components)
+    return {"application/json": {"schema": schema}}
 
 
 def _use_own_errors(document: dict[str, Any], schemas: dict[str, Any]) -> None:
-    (schema,), components = msgspec.json.schema_components([ErrorBody], ref_template=_REFERENCES)
-    schemas.update(components)
-    answer = {"description": "Refused; the body says why", "content": {"application/json": {"schema": schema}}}
+    answer = {"description": "Refused; the body says why", "content": _content(ErrorBody, schemas)}
     for path_item in document["paths"].values():
         for operation in path_item.values():
             if isinstance(operation, dict) and "responses" in operation:
