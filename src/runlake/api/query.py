@@ -17,8 +17,9 @@ from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import RunStats
 from runlake.query.service import ListedRuns, RunQueries
+from runlake.wire.json_text import without_constants
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
-from runlake.wire.runs import Cursors, RunEncoder, RunsAnswer, Validation, stats_body
+from runlake.wire.runs import Cursors, RunBody, RunEncoder, RunsAnswer, StatsBody, Validation, stats_body
 
 _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunSelect.OUTPUTS_S3_URLS})
 
@@ -27,7 +28,7 @@ _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunS
     "/runs/query",
     status_code=200,
     summary="List runs",
-    opt={"request_body": RunQueryBody},
+    opt={"request_body": RunQueryBody, "answer": RunsAnswer},
 )
 async def query_runs(
     request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
@@ -35,7 +36,7 @@ async def query_runs(
     """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
-    return _json(await asyncio.to_thread(_encode_page, page, tenant_id))
+    return _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id))
 
 
 @post(
@@ -53,8 +54,9 @@ async def validate_query(
     return Validation(valid=not problems, errors=problems)
 
 
-@get("/runs/{run_id:str}", summary="Read a run")
+@get("/runs/{run_id:str}", summary="Read a run", opt={"answer": RunBody})
 async def read_one_run(
+    request: AnyRequest,
     *,
     run_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
@@ -75,14 +77,14 @@ async def read_one_run(
     if include_messages:
         select |= {RunSelect.MESSAGES}
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
-    return _json(_encode_run(run, tenant_id, select))
+    return _runs_json(request, _encode_run(run, tenant_id, select))
 
 
 @post(
     "/runs/stats",
     status_code=200,
     summary="Statistics over runs",
-    opt={"request_body": RunQueryBody},
+    opt={"request_body": RunQueryBody, "answer": StatsBody},
 )
 async def query_stats(
     request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
@@ -111,6 +113,12 @@ def _encode_stats(found: RunStats | dict[str, RunStats]) -> bytes:
     if isinstance(found, RunStats):
         return msgspec.json.encode(stats_body(found))
     return msgspec.json.encode({group: stats_body(stats) for group, stats in found.items()})
+
+
+def _runs_json(request: AnyRequest, body: bytes) -> Response[Any]:
+    """Runs as JSON. A payload's NaN goes back to Python as it came; any other reader would refuse the whole answer."""
+    is_python = "python" in (agent := request.headers.get("user-agent", "").lower()) or agent.startswith("langsmith-py")
+    return _json(body if is_python else without_constants(body))
 
 
 def _json(body: bytes) -> Response[Any]:

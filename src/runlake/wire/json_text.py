@@ -1,8 +1,9 @@
 """JSON as it arrives: checked, taken apart, and kept byte for byte.
 
 msgspec reads nearly every body. What it refuses and others send is read here a second time, more slowly: NaN and
-Infinity (no JSON, stored as ``null``, which is what the SDKs make of them) and lone surrogate escapes (JSON, kept as
-they are). Everything else that fails is the sender's mistake and becomes a ``MalformedError`` with the byte position.
+Infinity, which are no JSON but which the Python SDK writes beside integers beyond 64 bits (seen in the SDK), and lone
+surrogate escapes. Payloads keep both byte for byte; answers give the constants back to readers that understand them.
+Everything else that fails is the sender's mistake and becomes a ``MalformedError`` with the byte position.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -23,31 +24,46 @@ ABSENT: Final = msgspec.Raw(b"")
 ShapeT = TypeVar("ShapeT", bound=msgspec.Struct)
 
 _CHECKER: Final = msgspec.json.Decoder(msgspec.Raw)
+_CONSTANTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?Infinity|NaN')
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
-def check_json(data: bytes) -> bytes:
-    """``data`` itself when it is one JSON value in UTF-8, with ``null`` for NaN and Infinity; or an error."""
+def check_payload(data: bytes) -> bytes:
+    """``data`` itself when it is one JSON value in UTF-8, NaN and Infinity allowed; or an error."""
     try:
         _CHECKER.decode(data)
     except RecursionError:
         raise too_deep() from None
     except msgspec.DecodeError:
-        return _check_slowly(data)
+        _load(_utf8_text(data))
+        return data
     return _check_utf8(data)
 
 
-def decode_object(data: bytes, decoder: msgspec.json.Decoder[ShapeT]) -> ShapeT:
+def check_json(data: bytes) -> bytes:
+    """As ``check_payload``, with ``null`` for NaN and Infinity: what goes into our own answers as it is."""
+    return without_constants(check_payload(data))
+
+
+def without_constants(data: bytes) -> bytes:
+    """The same bytes with ``null`` for every NaN and Infinity outside a string: JSON for every reader."""
+    if b"NaN" not in data and b"Infinity" not in data:
+        return data
+    return _CONSTANTS.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", data)
+
+
+def decode_object(data: bytes, decoder: msgspec.json.Decoder[ShapeT], *, is_run: bool = False) -> ShapeT:
     """The object in ``data`` as the decoder's struct of ``Any`` and ``Raw`` members; ``Raw`` ones stay byte-exact.
 
-    Raises ``MalformedError``; text of ``Any`` members never holds a lone surrogate.
+    Only in a run may ``Raw`` members hold NaN and Infinity, elsewhere they become null. Raises ``MalformedError``;
+    text of ``Any`` members never holds a lone surrogate.
     """
     try:
         shape = decoder.decode(data)
     except RecursionError:
         raise too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_slowly(data, decoder.type)
+        return _decode_slowly(data, decoder.type, check_payload if is_run else check_json)
     _check_utf8(data)
     return shape
 
@@ -114,7 +130,7 @@ def _members(text: str) -> Iterator[tuple[str, int, int]]:
         raise _refusal(text, rest, "text follows the object")
 
 
-def _decode_slowly(data: bytes, shape: type[ShapeT]) -> ShapeT:
+def _decode_slowly(data: bytes, shape: type[ShapeT], check: Callable[[bytes], bytes]) -> ShapeT:
     text = _utf8_text(data)
     members = split_object(text)
     values: dict[str, Any] = {}
@@ -122,39 +138,25 @@ def _decode_slowly(data: bytes, shape: type[ShapeT]) -> ShapeT:
         source = members.get(field.encode_name)
         if source is not None:
             is_raw = field.type is msgspec.Raw
-            values[field.name] = msgspec.Raw(check_json(source.encode())) if is_raw else _plain(source)
+            values[field.name] = msgspec.Raw(check(source.encode())) if is_raw else _plain(source)
     return shape(**values)
 
 
 def _plain(source: str) -> object:
     """A small member as Python values; lone surrogates become question marks, because no store takes them."""
     try:
-        return msgspec.json.decode(_written(_load(source)[0], "replace"))
+        text = json.dumps(_load(source), ensure_ascii=False, separators=(",", ":"))
+        return msgspec.json.decode(text.encode("utf-8", "replace"))
     except RecursionError:
         raise too_deep() from None
     except msgspec.DecodeError as error:
         raise MalformedError(f"not acceptable JSON: {_lowered(str(error))}") from None
 
 
-def _check_slowly(data: bytes) -> bytes:
-    text = _utf8_text(data)
-    value, replaced = _load(text)
-    return _written(value, "backslashreplace") if replaced else data
-
-
-def _written(value: object, errors: str) -> bytes:
-    """JSON bytes; with ``backslashreplace`` a lone surrogate turns back into its JSON escape."""
+def _load(text: str) -> object:
+    """The value, with None for NaN and Infinity."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors)
-    except RecursionError:
-        raise too_deep() from None
-
-
-def _load(text: str) -> tuple[object, bool]:
-    """The value, and whether a NaN or Infinity in it became None."""
-    constants: list[str] = []
-    try:
-        return json.loads(text, parse_constant=constants.append, parse_float=_finite), bool(constants)
+        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except RecursionError:
         raise too_deep() from None
     except json.JSONDecodeError as error:

@@ -19,7 +19,7 @@ from runlake.model.attachments import Attachment
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunWrite, WriteKind
 from runlake.wire.feedback import Receipt, read_feedback
-from runlake.wire.json_text import check_json, decode_object, decode_value, split_array, split_object, too_deep
+from runlake.wire.json_text import check_payload, decode_object, decode_value, split_array, split_object, too_deep
 from runlake.wire.multipart import Part, parse_multipart
 from runlake.wire.run_body import RUN_DECODER, RunBody, build_write, own_id, payload_fields, required_id
 from runlake.wire.scalars import read_id
@@ -82,7 +82,7 @@ def read_run(body: bytes, kind: WriteKind, *, run_id: UUID | None = None) -> Run
 
     Raises ``MalformedError`` for what cannot be read and ``InvalidError`` for what cannot be accepted.
     """
-    run = decode_object(body, RUN_DECODER)
+    run = decode_object(body, RUN_DECODER, is_run=True)
     return build_write(kind, own_id(run, run_id), payload_fields(run), run)
 
 
@@ -185,14 +185,14 @@ class _MultipartReader:
 
 
 def _write_of(draft: _Draft) -> RunWrite:
-    run = RunBody() if draft.main is None else decode_object(draft.main, RUN_DECODER)
+    run = RunBody() if draft.main is None else decode_object(draft.main, RUN_DECODER, is_run=True)
     run_id = own_id(run, draft.run_id)
     fields = payload_fields(run)
     for field, (name, data) in draft.payloads.items():
         try:
             if field is RunField.ERROR:
                 run.error = decode_value(data)
-            elif (checked := check_json(data)) != b"null":
+            elif (checked := check_payload(data)) != b"null":
                 fields[field] = checked
         except MalformedError as error:
             raise MalformedError(f"part {name}: {error.message}", field=name, position=error.position) from error

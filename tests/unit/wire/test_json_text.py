@@ -12,11 +12,13 @@ from runlake.errors import MalformedError
 from runlake.wire.json_text import (
     ABSENT,
     check_json,
+    check_payload,
     decode_object,
     decode_value,
     raw_bytes,
     split_array,
     split_object,
+    without_constants,
 )
 
 EXACT = [
@@ -40,12 +42,19 @@ def test_json_is_kept_byte_for_byte(data: bytes) -> None:
     ("data", "stored"),
     [
         (b"NaN", b"null"),
-        (b'{"a": [NaN, 1.5, -Infinity], "b": "NaN"}', b'{"a":[null,1.5,null],"b":"NaN"}'),
+        (b'{"a": [NaN, 1.5, -Infinity], "b": "NaN"}', b'{"a": [null, 1.5, null], "b": "NaN"}'),
         (rb'{"a":Infinity,"b":"\ud800"}', rb'{"a":null,"b":"\ud800"}'),
     ],
 )
-def test_words_that_are_no_json_numbers_become_null(data: bytes, stored: bytes) -> None:
+def test_words_that_are_no_json_numbers_stay_in_payloads_and_are_null_elsewhere(data: bytes, stored: bytes) -> None:
+    assert check_payload(data) == data
     assert check_json(data) == stored
+    assert without_constants(data) == stored
+
+
+def test_words_inside_strings_are_text() -> None:
+    data = rb'{"NaN": "Infinity \" NaN", "b": "\\", "c": NaN}'
+    assert without_constants(data) == rb'{"NaN": "Infinity \" NaN", "b": "\\", "c": null}'
 
 
 BROKEN = [

@@ -192,7 +192,7 @@ def test_invalid_utf8_in_one_run_of_a_batch_spares_the_others() -> None:
         b'{"post":[{"id":"%s","inputs":{"a":NaN}},{"id":"%s","inputs":"\xff"}]}'
         % (str(ROOT).encode(), str(OTHER).encode())
     )
-    assert [write.fields for write in batch.writes] == [{RunField.INPUTS: b'{"a":null}'}]
+    assert [write.fields for write in batch.writes] == [{RunField.INPUTS: b'{"a":NaN}'}]
     assert [refusal.part for refusal in batch.refused] == ["post[1]"]
     assert "UTF-8" in batch.refused[0].error.message
 
