@@ -93,17 +93,21 @@ class FieldPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One call that compares; ``field`` is None only for ``search`` with a single argument."""
+    """One call that compares; ``field`` is None only for ``search`` with a single argument.
+
+    ``head`` is the place to point at for the function where its name is not written, as in a search bar.
+    """
 
     function: Function
     field: FieldPath | None
     value: Value
     span: Span = attribute(default=NOWHERE, compare=False)
+    head: Span | None = attribute(default=None, compare=False)
 
     @property
     def name_span(self) -> Span:
         """The place of the function's name."""
-        return Span(self.span.start, min(self.span.start + len(self.function), self.span.end))
+        return self.head or Span(self.span.start, min(self.span.start + len(self.function), self.span.end))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ written; the strict mode also reports what the hosted service would refuse.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import assert_never
 
@@ -14,7 +13,7 @@ from runlake.errors import Diagnostic, FilterError
 from runlake.fql import ast, hosted, leaves, pairs
 from runlake.fql.ast import Comparison, Expr, FieldPath, Function
 from runlake.fql.bound import BoundExpr, Constant, PairFamily, PairPart, PairTest, all_of, any_of, negation
-from runlake.fql.fields import FIELDS, NEAR_NAMES, DottedField, FieldRow, Kind, PairTarget, find_field, find_pair_part
+from runlake.fql.fields import DottedField, FieldRow, Kind, PairTarget, find_field, find_pair_part, nearest_name
 from runlake.fql.literals import Refusal
 from runlake.fql.pairs import PairMember
 from runlake.fql.source import Source, Span, quoted
@@ -22,7 +21,6 @@ from runlake.fql.source import Source, Span, quoted
 MAX_PROBLEMS = 10
 """The most problems that one error holds."""
 
-_FIELD_NAMES = tuple(row.name for row in FIELDS)
 _NEGATIVE = (Function.NEQ, Function.NIN, Function.NOTLIKE)
 
 
@@ -92,7 +90,7 @@ class _Binder:
         places: list[list[BoundExpr]] = []
         groups: dict[PairFamily, tuple[list[BoundExpr], list[PairMember]]] = {}
         for child in children:
-            family = _group_family(child)
+            family = group_family(child)
             member = self._read_member(child) if family else self.bind(child)
             if family is None or not isinstance(member, PairMember):
                 places.append([member] if not isinstance(member, PairMember) else [])
@@ -163,12 +161,12 @@ def _resolve(comparison: Comparison) -> FieldRow | DottedField:
 
 def _unknown_field(path: FieldPath) -> Refusal:
     name = str(path)
-    near = NEAR_NAMES.get(name) or next(iter(get_close_matches(name[:60], _FIELD_NAMES, n=1)), None)
-    return Refusal(f"unknown field {quoted(name)}", code="unknown_field", span=path.span, suggestion=near)
+    message = f"unknown field {quoted(name)}"
+    return Refusal(message, code="unknown_field", span=path.span, suggestion=nearest_name(name))
 
 
-def _group_family(expr: Expr) -> PairFamily | None:
-    """The family to whose group a child of an ``and`` belongs.
+def group_family(expr: Expr) -> PairFamily | None:
+    """The family to whose group a child of an ``and`` belongs, if to any.
 
     A comparison with a part of an entry does, and an ``or`` of nothing but such comparisons of one family, unless
     one of them denies a key.

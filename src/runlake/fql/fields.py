@@ -7,6 +7,7 @@ Column names are not here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -382,6 +383,7 @@ class DottedField:
                 return DOTTED_FUNCTIONS
 
 
+_NAMES = tuple(row.name for row in FIELDS)
 _BY_NAME = {name: row for row in FIELDS for name in (row.name, *row.aliases)}
 _DOTTED_ROOTS = {
     ("metadata",): PairFamily.METADATA,
@@ -405,6 +407,11 @@ def find_field(segments: tuple[str, ...]) -> FieldRow | DottedField | None:
         if segments[: len(root)] == root and rest:
             return _dotted(family, rest)
     return None
+
+
+def nearest_name(name: str) -> str | None:
+    """The field that was likely meant by a name that is none."""
+    return NEAR_NAMES.get(name) or next(iter(get_close_matches(name[:60], _NAMES, n=1)), None)
 
 
 def find_pair_part(segments: tuple[str, ...]) -> PairTarget | None:

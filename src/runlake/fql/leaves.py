@@ -70,7 +70,7 @@ def bind_row(row: FieldRow, comparison: Comparison) -> BoundExpr:
 
 def bind_dotted(field: DottedField, name: str, function: Function, value: Value) -> BoundExpr:
     """A comparison with the value under one key; a negative one denies the pair, so it holds without the key."""
-    part = field.part or _feedback_part(function, value)
+    part = field.part or feedback_part(function, value)
     key = PairTest(part=PairPart.KEY, comparator=Comparator.EQ, value=field.key)
     if isinstance(value, NullValue):
         _only_equality(name, function, value)
@@ -122,7 +122,7 @@ def _read_part(part: PairPart, name: str, function: Function, value: Value) -> P
             assert_never(part)
 
 
-def _feedback_part(function: Function, value: Value) -> PairPart:
+def feedback_part(function: Function, value: Value) -> PairPart:
     """Numbers and booleans are scores; so is a number in quotes that is ordered against."""
     if isinstance(value, ListValue):
         is_score = all(isinstance(item, (NumberValue, BooleanValue)) for item in value.items)
@@ -230,15 +230,16 @@ def _bag_has(target: BagTarget, name: str, value: Value) -> BoundExpr:
         raise Refusal(message, span=value.span)
     text = literals.read_text(value, name)
     if text.lstrip().startswith("{"):
-        return _has_pairs(target.family, "", _read_object(text, name, value))
+        return _has_pairs(target.family, "", read_object_text(TextValue(value=text, span=value.span), name))
     if target.search is SearchField.METADATA:
         return _has_key(target.family, text)
     return bind_search(value, name, (target.search,))
 
 
-def _read_object(text: str, name: str, value: Value) -> ObjectValue:
+def read_object_text(value: TextValue, name: str) -> ObjectValue:
+    """The JSON object that stands in the text."""
     try:
-        return parse_object(text)
+        return parse_object(value.value)
     except FilterError as error:
         message = f"the text for {name} is not a JSON object: {error.message}"
         raise Refusal(message, span=value.span) from error

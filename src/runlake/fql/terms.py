@@ -27,6 +27,12 @@ def read_terms(text: str) -> tuple[SearchTerm, ...]:
     return terms or ((Substring(text=bare),) if bare else ())
 
 
+def split_terms(text: str) -> list[tuple[str, bool]]:
+    """The stretches of the text that become terms, as written, and whether each is a phrase in quotes."""
+    chunks = ((chunk["phrase"], chunk["plain"]) for chunk in _CHUNK.finditer(text))
+    return [(plain, False) if phrase is None else (phrase, True) for phrase, plain in chunks]
+
+
 def _quoted_term(phrase: str | None) -> SearchTerm | None:
     if phrase is None or not phrase.strip():
         return None
