@@ -7,14 +7,15 @@ that memory stays near the limit of bytes whatever was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.query.plan import plan_page, rewrite_id_times, statement_settings
-from runlake.query.related import add_children, add_feedback, children_sql, summary_sql
+from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.request import MAX_PAGE_ROWS, PageKey, QueryLimits, RunQuery
 from runlake.query.rows import payload_bytes, read_runs
 from runlake.query.scope import RunScope
@@ -24,6 +25,9 @@ from runlake.store.moment import Moment
 
 FIRST_PIECE_ROWS: Final = 250
 """Rows of the first piece of a page, before anything is known of their size."""
+
+HELPER_THREADS: Final = 2
+"""Threads that read beside the one that asked."""
 
 _CHILDREN: Final = frozenset({RunSelect.CHILD_RUN_IDS, RunSelect.DIRECT_CHILD_RUN_IDS})
 
@@ -42,13 +46,27 @@ class RunFetcher:
     def __init__(self, engine: Engine, limits: QueryLimits) -> None:
         self._engine = engine
         self._limits = limits
+        self._helpers = ThreadPoolExecutor(HELPER_THREADS, thread_name_prefix="runlake-feedback")
 
     def page(self, query: RunQuery, moment: Moment) -> RunPage:
         """The page of ``query`` at ``moment``."""
         rows = max(1, min(query.page_rows, MAX_PAGE_ROWS))
         runs, has_more = self._by_id(query, moment, rows) or self._pieces(query, moment, rows)
-        self._add_relatives(runs, query, moment)
+        if runs and RunSelect.FEEDBACK_STATS in query.select:
+            add_feedback(runs, self._feedback(_ids(run.id for run in runs), query, moment))
+        if runs and query.select & _CHILDREN:
+            scope = _scope(query, moment)
+            add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
         return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
+
+    def one(self, query: RunQuery, moment: Moment) -> RunRecord | None:
+        """The run of a query by a single id; its feedback is looked for meanwhile."""
+        if RunSelect.FEEDBACK_STATS not in query.select:
+            return next(iter(self.page(query, moment).runs), None)
+        judged = self._helpers.submit(self._feedback, query.ids or (), query, moment)
+        runs = self.page(replace(query, select=query.select - {RunSelect.FEEDBACK_STATS}), moment).runs
+        add_feedback(runs, judged.result())
+        return next(iter(runs), None)
 
     def _by_id(self, query: RunQuery, moment: Moment, rows: int) -> tuple[list[RunRecord], bool] | None:
         """Runs that were asked for by id, when all of them are found, complete, near the time that their ids tell."""
@@ -89,15 +107,9 @@ class RunFetcher:
         plan = plan_page(query, moment, self._limits, rows=rows)
         return read_runs(self._engine.select(plan.statement).rows, plan.columns)
 
-    def _add_relatives(self, runs: list[RunRecord], query: RunQuery, moment: Moment) -> None:
-        if not runs:
-            return
-        if RunSelect.FEEDBACK_STATS in query.select:
-            scope = _scope(query, moment)
-            add_feedback(runs, self._rows(summary_sql(scope, _ids(run.id for run in runs)), scope))
-        if query.select & _CHILDREN:
-            scope = _scope(query, moment)
-            add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
+    def _feedback(self, run_ids: Sequence[UUID], query: RunQuery, moment: Moment) -> list[Row]:
+        scope = _scope(query, moment)
+        return self._rows(feedback_sql(scope, run_ids), scope)
 
     def _rows(self, sql: str, scope: RunScope) -> list[Row]:
         statement = Statement(sql, scope.params.as_tuple(), statement_settings(self._limits))

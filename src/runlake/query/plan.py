@@ -71,6 +71,8 @@ def plan_page(query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int
         **scope.context.settings,
         "optimize_read_in_order": int(reads_in_order(query)),
     }
+    if query.ids is not None and len(query.ids) == 1:
+        settings["query_plan_optimize_lazy_materialization"] = 0
     return RunPlan(Statement(sql, scope.params.as_tuple(), settings), columns)
 
 

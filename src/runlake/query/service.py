@@ -99,10 +99,10 @@ class RunQueries:
             page_rows=1,
             select=select,
         )
-        runs = self._fetcher.page(query, self._moments.current(tenant_id)).runs
-        if not runs:
+        run = self._fetcher.one(query, self._moments.current(tenant_id))
+        if run is None:
             raise NotFoundError(f"no run has the id {run_id}", field="run_id")
-        return runs[0]
+        return run
 
     def _read_stats(self, spec: RunQuerySpec, tenant_id: UUID) -> RunStats | dict[str, RunStats]:
         query = read_run_query(spec, tenant_id=tenant_id, live_projects=self._live_projects)

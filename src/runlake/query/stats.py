@@ -75,9 +75,12 @@ class StatsReader:
         stats = _read_stats(self._rows(sql, scope)[0])
         if not with_feedback or not stats.run_count:
             return stats
+        return replace(stats, feedback=self._feedback(query, moment))
+
+    def _feedback(self, query: RunQuery, moment: Moment) -> dict[str, FeedbackSummary]:
         scope, conditions = scoped(query, moment)
         rows = self._rows(set_summary_sql(scope, scope.select("id", conditions)), scope)
-        return replace(stats, feedback={str(key): read_summary(cells) for key, *cells in rows})
+        return {str(key): read_summary(cells) for key, *cells in rows}
 
     def grouped(self, query: RunQuery, moment: Moment, by: Grouping, *, with_feedback: bool) -> dict[str, RunStats]:
         """The statistics of each group, largest first."""

@@ -231,7 +231,6 @@ READ_COLUMNS: Final[Mapping[RunSelect, ReadColumn]] = {
     RunSelect.EXTRA: _payload("extra"),
     RunSelect.EVENTS: _payload("events"),
     RunSelect.SERIALIZED: _payload("serialized"),
-    RunSelect.S3_URLS: _payload("attachments"),
     RunSelect.INPUTS_PREVIEW: _payload("inputs_preview"),
     RunSelect.OUTPUTS_PREVIEW: _payload("outputs_preview"),
     RunSelect.TOTAL_TOKENS: _column("total_tokens"),
