@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``explain``, ``version``. Thin; prints what services return.
+"""The command line: ``serve``, ``explain``, ``translate``, ``version``. Thin; prints what services return.
 
 Heavy parts are imported inside the commands, so that ``--help`` and mistakes answer at once.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import App, Parameter
 
@@ -84,13 +84,29 @@ def explain(
     /,
     *,
     strict: Annotated[bool, Parameter(help="Also report what the hosted service is known to refuse.")] = False,
+    bar: Annotated[bool, Parameter(help="The text is a search such as status:error, not a filter.")] = False,
 ) -> None:
     """Show what a filter becomes: tokens, tree, typed tree, SQL with its parameters. Needs no server and no data."""
-    from runlake.fql import Mode  # noqa: PLC0415 -- see the module docstring
+    from runlake.fql import Mode, bar_to_filter  # noqa: PLC0415 -- see the module docstring
     from runlake.query.explain import explain_filter  # noqa: PLC0415 -- see the module docstring
 
+    if bar:
+        filter_text = bar_to_filter(filter_text)
     explanation = explain_filter(filter_text, mode=Mode.STRICT if strict else Mode.LENIENT)
     print("an empty filter matches every run" if explanation is None else explanation.render())
+
+
+@app.command
+def translate(
+    text: Annotated[str, Parameter(name="TEXT", help="A filter, or with --to filter a search; in quotes.")],
+    /,
+    *,
+    to: Annotated[Literal["bar", "filter"], Parameter(help="The language to translate into.")] = "bar",
+) -> None:
+    """Say a filter in the words of a search bar, or a search as a filter. Needs no server and no data."""
+    from runlake.fql import bar_to_filter, filter_to_bar  # noqa: PLC0415 -- see the module docstring
+
+    print(filter_to_bar(text) if to == "bar" else bar_to_filter(text))
 
 
 @app.command

@@ -114,7 +114,7 @@ def _tree_lines(node: object, name: str = "", depth: int = 0) -> Iterator[str]:
     if is_dataclass(node) and not isinstance(node, type):
         yield f"{_INDENT * depth}{label}{type(node).__name__}"
         for attribute in fields(node):
-            if attribute.name != "span":
+            if attribute.compare:
                 yield from _tree_lines(getattr(node, attribute.name), attribute.name, depth + 1)
     elif isinstance(node, tuple) and any(is_dataclass(item) for item in node):
         yield f"{_INDENT * depth}{label}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -9,7 +10,17 @@ import pytest
 import yaml
 
 from runlake.errors import FilterError
-from runlake.fql import Mode, parse_bar, parse_filter, print_bar, print_filter, read_bar, read_filter
+from runlake.fql import (
+    Mode,
+    bar_to_filter,
+    filter_to_bar,
+    parse_bar,
+    parse_filter,
+    print_bar,
+    print_filter,
+    read_bar,
+    read_filter,
+)
 from runlake.fql.ast import And, Comparison, FieldPath, Function, NumberValue, TextValue
 from runlake.fql.lexer import MAX_TEXT_BYTES
 from runlake.fql.parser import MAX_DEPTH
@@ -227,3 +238,19 @@ def test_strict_mode_speaks_of_the_filter() -> None:
     with pytest.raises(FilterError) as caught:
         read_bar("name:a -tags:b input:~c", mode=Mode.STRICT)
     assert problems(caught.value) == ["1:48 search takes text alone in the hosted service"]
+
+
+def test_whole_texts_are_translated_both_ways() -> None:
+    assert bar_to_filter("status:error latency:>5") == 'and(eq(status, "error"), gt(latency, 5))'
+    assert filter_to_bar('and(eq(status, "error"), gt(latency, 5))') == "status:error AND latency:>5"
+    assert bar_to_filter(" ") == filter_to_bar("") == ""
+
+
+@pytest.mark.parametrize(
+    ("translate", "text", "field"),
+    [(bar_to_filter, "status:bad", "search"), (filter_to_bar, 'eq(status, "bad")', "filter")],
+)
+def test_only_what_binds_is_translated(translate: Callable[[str], str], text: str, field: str) -> None:
+    with pytest.raises(FilterError, match="status takes one of") as caught:
+        translate(text)
+    assert caught.value.field == field
