@@ -156,15 +156,20 @@ class StatsBody(msgspec.Struct, frozen=True, kw_only=True):
     run_facets: tuple[()] = ()
 
 
+_NULL: Final = msgspec.Raw(b"null")
+
+
 class _UsageDetails(msgspec.Struct, gc=False):
-    prompt_token_details: msgspec.Raw | None = None
-    completion_token_details: msgspec.Raw | None = None
-    prompt_cost_details: msgspec.Raw | None = None
-    completion_cost_details: msgspec.Raw | None = None
+    """Content of the stored details; a union of Raw and None would refuse objects."""
+
+    prompt_token_details: msgspec.Raw = _NULL
+    completion_token_details: msgspec.Raw = _NULL
+    prompt_cost_details: msgspec.Raw = _NULL
+    completion_cost_details: msgspec.Raw = _NULL
 
 
 class _Messages(msgspec.Struct, gc=False):
-    messages: msgspec.Raw | None = None
+    messages: msgspec.Raw = _NULL
 
 
 _DETAILS: Final = msgspec.json.Decoder(_UsageDetails)
@@ -223,8 +228,14 @@ class RunEncoder:
     def _details(self, run: RunRecord) -> dict[str, Any]:
         details = _DETAILS.decode(run.usage_details) if run.usage_details else _NO_DETAILS
         return {
-            name: getattr(details, name) for name in _UsageDetails.__struct_fields__ if RunSelect(name) in self._select
+            name: _full_or_none(getattr(details, name))
+            for name in _UsageDetails.__struct_fields__
+            if RunSelect(name) in self._select
         }
+
+
+def _full_or_none(details: msgspec.Raw) -> msgspec.Raw | None:
+    return None if bytes(details) in (b"{}", b"null") else details
 
 
 def _raw(payload: bytes | None) -> msgspec.Raw | None:
@@ -248,11 +259,10 @@ def _parent_ids(run: RunRecord) -> list[str]:
 def _messages(run: RunRecord) -> msgspec.Raw | None:
     """``outputs.messages`` where it is a list; clients fall back to the same place (seen in clients)."""
     try:
-        found = _MESSAGES.decode(run.outputs) if run.outputs else None
-    except msgspec.MsgspecError:
+        messages = _MESSAGES.decode(run.outputs).messages if run.outputs else _NULL
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
-    messages = found.messages if found else None
-    return messages if messages is not None and bytes(messages).startswith(b"[") else None
+    return messages.copy() if bytes(messages).startswith(b"[") else None
 
 
 def _feedback(run: RunRecord) -> dict[str, FeedbackStats] | None:
