@@ -11,11 +11,12 @@ import pytest
 
 from runlake.errors import OverloadedError, StoreUnavailableError
 from runlake.ingest.batch import IngestBatch
-from runlake.ingest.sweep import KEPT_US, Sweeper
+from runlake.ingest.open_set import BUCKET_US
+from runlake.ingest.sweep import KEPT_US
 from runlake.model.project import Feedback
 from runlake.model.run import RunWrite
-from runlake.store.engine import Statement
-from store.harness import START_US, Clock, OpenStore, create, end, open_store, patch, run_id
+from runlake.store.engine import Params, Statement
+from store.harness import START_US, TENANT, Clock, OpenStore, create, end, open_store, patch, run_id
 
 SUMMARY = "id, name, status, inputs, outputs, duration_us, arraySort(tags)"
 WHOLE = [str(run_id(1)), "run-1", "success", '{"question":"q"}', '{"answer": "a"}', 250_000, ["late"]]
@@ -115,24 +116,51 @@ def test_children_find_their_place_in_any_order(tmp_path: Path) -> None:
 
 
 def test_settled_rows_are_swept_and_long_open_runs_stay(tmp_path: Path) -> None:
+    """Also after a restart, and at the moment of a cursor that is older than the sweep of other rows."""
     clock = Clock()
     with open_store(tmp_path, clock) as store:
         store.write(*(create(n) for n in range(20)))
-        store.write(*(end(n) for n in range(19)))
-        clock.us += KEPT_US + 40_000_000
-        sweeper = _sweeper(store)
-        store.writer.run_exclusively(lambda: _ignore(sweeper.sweep())).result(10)
-        assert len(store.select("id")) == 20
-        store.writer.run_exclusively(lambda: _ignore(sweeper.sweep())).result(10)
-
+        store.write(*(end(n) for n in range(18)))
+        cursor = store.moments.current(TENANT).visible_version
+        clock.us += BUCKET_US
+        store.write(end(18))
+        clock.us += KEPT_US + BUCKET_US
+        _sweep(store)
         assert len(store.select("id")) == 20
         assert store.engine.select(Statement("SELECT count() FROM open_runs")).rows == [[1]]
+        assert store.moments.current(TENANT).at(cursor) == store.moments.current(TENANT)
+    with open_store(tmp_path, clock) as store:
+        _sweep(store)
+        assert len(store.select("id")) == 20
         store.write(end(19))
         assert store.select("status") == [["success"]] * 20
 
+        clock.us += KEPT_US + 2 * BUCKET_US
+        _sweep(store)
+        assert store.engine.select(Statement("SELECT count() FROM open_runs")).rows == [[0]]
+        assert store.select("status") == [["success"]] * 20
 
-def _sweeper(store: OpenStore) -> Sweeper:
-    return store.writer._sweeper
+
+def test_a_cursor_of_the_last_minute_finds_what_it_saw(tmp_path: Path) -> None:
+    """Rows that a recent moment shows outlive the sweep, whatever became of their runs since."""
+    clock = Clock()
+    with open_store(tmp_path, clock) as store:
+        store.write(*(create(n) for n in range(3)))
+        clock.us += KEPT_US + 2 * BUCKET_US
+        cursor = store.moments.current(TENANT).visible_version
+        store.write(end(0), end(1))
+        _sweep(store)
+
+        moment = store.moments.current(TENANT).at(cursor)
+        params = Params()
+        visible = params.add("UInt64", moment.visible_version)
+        sql = f"SELECT count() FROM open_runs WHERE version <= {visible} AND status = 'pending'"
+        assert moment.visible_version == cursor
+        assert store.engine.select(Statement(sql, params.as_tuple())).rows == [[3]]
+
+
+def _sweep(store: OpenStore) -> None:
+    store.writer.run_exclusively(lambda: _ignore(store.writer._sweeper.sweep())).result(10)
 
 
 def _ignore(_: object) -> None:

@@ -88,7 +88,7 @@ class Committer:
 
     def commit(self, batches: Sequence[IngestBatch]) -> None:
         """Put every write of ``batches`` on disk and make it visible; on any error nothing of it is visible."""
-        self.advance()
+        self._version = max(self._version, self._now_us())
         writes = self._group(batches)
         changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
         feedback = [item for batch in batches for item in batch.feedback]
@@ -98,10 +98,6 @@ class Committer:
     def last_version(self) -> int:
         """The last version handed out."""
         return self._version
-
-    def advance(self) -> None:
-        """Catch up with the clock: versions tell, roughly, when a row was written."""
-        self._version = max(self._version, self._now_us())
 
     def next_version(self) -> int:
         self._version += 1

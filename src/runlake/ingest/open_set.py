@@ -6,8 +6,9 @@ budget are dropped oldest first and read back when a write for them comes.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -24,7 +25,7 @@ BUCKET_US: Final = 15_000_000
 
 
 class OpenSet:
-    """Ids and versions of open runs, their recent states, and how many rows of each partition still count."""
+    """Ids and versions of open runs, their recent states, and which rows of which partition some moment still shows."""
 
     def __init__(self, *, state_budget_bytes: int) -> None:
         self._versions: dict[RunKey, int] = {}
@@ -32,8 +33,9 @@ class OpenSet:
         self._states: OrderedDict[RunKey, RunState] = OrderedDict()
         self._budget_bytes = state_budget_bytes
         self._used_bytes = 0
-        self._rows: Counter[int] = Counter()
-        self._live: Counter[int] = Counter()
+        self._buckets: set[int] = set()
+        self._known_since = 0
+        self._retired: deque[tuple[int, int]] = deque()
 
     def __len__(self) -> int:
         return len(self._versions)
@@ -53,11 +55,10 @@ class OpenSet:
 
     def put(self, key: RunKey, version: int, state: RunState | None) -> None:
         """A row of ``open_runs`` with ``version`` is now the run's state."""
-        self._unlive(key)
+        self._retire(key, version)
         self._versions[key] = version
         self._by_tenant.setdefault(key[0], set()).add(version)
-        self._rows[version // BUCKET_US] += 1
-        self._live[version // BUCKET_US] += 1
+        self._buckets.add(version // BUCKET_US)
         self._forget_state(key)
         if state is not None:
             self._states[key] = state
@@ -66,20 +67,20 @@ class OpenSet:
 
     def settle(self, key: RunKey, mark_version: int) -> None:
         """The run has left for ``runs``; its mark is a row too."""
-        self._unlive(key)
+        self._retire(key, mark_version)
         self._versions.pop(key, None)
         self._forget_state(key)
-        self._rows[mark_version // BUCKET_US] += 1
+        self._buckets.add(mark_version // BUCKET_US)
 
     def remove(self, key: RunKey) -> None:
         """The run was deleted; its row in ``open_runs`` no longer counts."""
-        self._unlive(key)
+        self._retire(key, self._versions.get(key, 0))
         self._versions.pop(key, None)
         self._forget_state(key)
 
-    def count_row(self, version: int) -> None:
-        """A row that never counts (recovery found it already dead)."""
-        self._rows[version // BUCKET_US] += 1
+    def note_bucket(self, version: int) -> None:
+        """Recovery found a row of no account in this partition."""
+        self._buckets.add(version // BUCKET_US)
 
     def tenants(self) -> frozenset[UUID]:
         """Every tenant that has, or had, open runs."""
@@ -93,34 +94,38 @@ class OpenSet:
     def keys(self) -> Iterator[RunKey]:
         return iter(tuple(self._versions))
 
-    def sweepable(self, before_version: int) -> list[int]:
-        """Partitions wholly before ``before_version``, oldest first, once half their rows are dead; else none.
+    def old_buckets(self, cutoff: int) -> list[int]:
+        """Partitions wholly before ``cutoff``, oldest first."""
+        return sorted(bucket for bucket in self._buckets if (bucket + 1) * BUCKET_US <= cutoff)
 
-        Always a prefix of all partitions: a settled mark must not be dropped before the rows it hides.
-        """
-        old = sorted(bucket for bucket in self._rows if bucket < before_version // BUCKET_US)
-        rows, live = sum(self._rows[b] for b in old), sum(self._live[b] for b in old)
-        return old if rows and 2 * live <= rows else []
+    def retire_before(self, cutoff: int) -> int:
+        """Give up rows superseded before ``cutoff``; the version from which on moments can still be read."""
+        while self._retired and self._retired[0][0] <= cutoff:
+            self._known_since, _ = self._retired.popleft()
+        return self._known_since
 
-    def live_in(self, bucket: int) -> list[RunKey]:
-        """Runs whose current row lies in the partition."""
-        return [key for key, version in self._versions.items() if version // BUCKET_US == bucket]
+    def needed(self) -> dict[int, list[int]]:
+        """Per partition, the versions that some moment still shows."""
+        needed: dict[int, list[int]] = {}
+        for version in chain(self._versions.values(), (version for _, version in self._retired)):
+            needed.setdefault(version // BUCKET_US, []).append(version)
+        return needed
 
     def dropped(self, bucket: int) -> None:
-        """The partition is gone; whatever lived there has been written again."""
-        del self._rows[bucket]
-        self._live.pop(bucket, None)
+        """The partition is gone."""
+        self._buckets.discard(bucket)
 
     @property
     def has_rows(self) -> bool:
-        """Whether ``open_runs`` holds any row at all."""
-        return bool(self._rows)
+        """Whether ``open_runs`` may hold any row at all."""
+        return bool(self._buckets)
 
-    def _unlive(self, key: RunKey) -> None:
+    def _retire(self, key: RunKey, by_version: int) -> None:
+        """The run's current row is superseded from ``by_version`` on; earlier moments still show it."""
         old = self._versions.get(key)
         if old is not None:
-            self._live[old // BUCKET_US] -= 1
             self._by_tenant[key[0]].discard(old)
+            self._retired.append((by_version, old))
 
     def _forget_state(self, key: RunKey) -> None:
         old = self._states.pop(key, None)

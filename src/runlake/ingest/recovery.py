@@ -65,13 +65,10 @@ def _read_open(engine: Engine) -> tuple[OpenSet, list[tuple[UUID, UUID]], int]:
     sql = "SELECT tenant_id, id, version, status FROM open_runs ORDER BY version"
     for row in engine.select(Statement(sql)).rows:
         key, version, dead = _open_row(row)
-        if key in latest:
-            open_set.count_row(latest[key][0])
+        open_set.note_bucket(version)
         latest[key] = (version, dead)
     for key, (version, dead) in latest.items():
-        if dead:
-            open_set.count_row(version)
-        else:
+        if not dead:
             open_set.put(key, version, None)
     alive = [(tenant, run_id) for (tenant, run_id), (_, dead) in latest.items() if not dead]
     return open_set, _also_finished(engine, alive), last_version

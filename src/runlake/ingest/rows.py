@@ -16,6 +16,7 @@ import msgspec
 
 from runlake.ingest.derive import DerivedRun
 from runlake.model.run import NO_ID, PAYLOAD_FIELDS, Entry, FieldValue, RunField, RunState
+from runlake.model.run_card import RunCard, encode_card
 from runlake.store.engine import Row
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - prints without an offset
@@ -60,7 +61,7 @@ RUN_COLUMNS: Final = (
     "prompt_cost",
     "completion_cost",
     "total_cost",
-    "usage_details",
+    "card",
     "inputs_preview",
     "outputs_preview",
     "inputs",
@@ -89,6 +90,32 @@ class StoredRun:
     start_time: int
     version: int
     state: RunState
+
+
+def _card(session_id: UUID, state: RunState, derived: DerivedRun) -> str:
+    example_id = state.get(RunField.REFERENCE_EXAMPLE_ID)
+    return encode_card(
+        RunCard(
+            session_id=str(session_id),
+            trace_id=str(derived.trace_id),
+            name=derived.name,
+            run_type=derived.run_type,
+            status=derived.status,
+            parent_run_id=None if derived.parent_run_id == NO_ID else str(derived.parent_run_id),
+            end_time=derived.end_time,
+            first_token_time=derived.first_token_time,
+            thread_id=derived.thread_id or None,
+            reference_example_id=None if example_id is None else str(example_id),
+            tags=list(derived.tags),
+            total_tokens=derived.total_tokens,
+            prompt_tokens=derived.prompt_tokens,
+            completion_tokens=derived.completion_tokens,
+            total_cost=_cost(derived.total_cost),
+            prompt_cost=_cost(derived.prompt_cost),
+            completion_cost=_cost(derived.completion_cost),
+            usage_details=derived.usage_details.decode() or None,
+        )
+    )
 
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
@@ -136,7 +163,7 @@ def encode_run(
             _cost(derived.prompt_cost),
             _cost(derived.completion_cost),
             _cost(derived.total_cost),
-            derived.usage_details.decode(),
+            _card(session_id, state, derived),
             derived.inputs_preview,
             derived.outputs_preview,
             *(_payload(state, name) for name in PAYLOAD_FIELDS),

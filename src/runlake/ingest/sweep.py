@@ -1,75 +1,62 @@
-"""Keeps ``open_runs`` small: settled rows go by dropping whole old partitions, in two steps.
+"""Keeps ``open_runs`` small: removes the rows that no moment of the last minute shows any more.
 
-First the rows that still count are written again under new versions and published; a tick later, when no reader can be
-between two moments, the old partitions are dropped. Cost follows what is alive, not what has passed through.
+A partition without a needed row is dropped whole; in one that a long open run keeps alive the other rows are deleted.
+States go before partitions, partitions oldest first, and settled marks last, so that a mark never goes before a row it
+hides. Needed rows are never rewritten: a cursor must find them under the version it knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from runlake.ingest.open_set import OpenSet
-from runlake.ingest.rows import RUN_COLUMNS
+from runlake.ingest.open_set import BUCKET_US, OpenSet
+from runlake.ingest.rows import SETTLED
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moments
 
 KEPT_US: Final = 60_000_000
-"""Open rows younger than this stay, so that a cursor of that age still sees its moment."""
+"""Rows superseded since are kept, so that the moment of a cursor this old can be read exactly."""
 
 
 class Sweeper:
-    """Part of the writer's thread; ``sweep`` is called every few seconds."""
+    """Part of the writer's thread; ``sweep`` is called every few seconds and does nothing most times."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        moments: Moments,
-        open_set: OpenSet,
-        advance: Callable[[], None],
-        next_version: Callable[[], int],
-        now_us: Callable[[], int],
-    ) -> None:
+    def __init__(self, *, engine: Engine, moments: Moments, open_set: OpenSet, now_us: Callable[[], int]) -> None:
         self._engine = engine
         self._moments = moments
         self._open = open_set
-        self._advance = advance
-        self._next_version = next_version
         self._now_us = now_us
-        self._doomed: list[int] = []
+        self._cleaned: dict[int, int] = {}
 
     def sweep(self) -> int:
-        """Drop what the last call prepared, then prepare more; returns how many partitions were dropped."""
-        dropped = len(self._doomed)
-        for bucket in self._doomed:
+        """Remove what is old and not needed; returns the number of partitions dropped."""
+        cutoff = self._now_us() - KEPT_US
+        old = self._open.old_buckets(cutoff)
+        if not old:
+            return 0
+        self._moments.forget_before(self._open.retire_before(cutoff))
+        needed = self._open.needed()
+        dropped = [bucket for bucket in old if bucket not in needed]
+        changed = {b: needed[b] for b in old if b in needed and self._cleaned.get(b) != len(needed[b])}
+        self._delete("status !=", changed)
+        for bucket in dropped:
             self._engine.command(Statement(f"ALTER TABLE open_runs DROP PARTITION {int(bucket)}"))
             self._open.dropped(bucket)
-        self._doomed = []
-        buckets = self._open.sweepable(self._now_us() - KEPT_US)
-        for bucket in buckets:
-            self._rewrite(bucket)
-        self._doomed = buckets
-        return dropped
+        self._delete("status =", changed)
+        self._cleaned |= {bucket: len(versions) for bucket, versions in changed.items()}
+        self._cleaned = {bucket: size for bucket, size in self._cleaned.items() if bucket in needed}
+        return len(dropped)
 
-    def _rewrite(self, bucket: int) -> None:
-        # Without this a store that was idle would give out versions that lie in the very partition to be dropped.
-        self._advance()
-        live = [(key, self._open.version(key), self._next_version()) for key in self._open.live_in(bucket)]
-        if not live:
+    def _delete(self, status_is: str, changed: Mapping[int, Sequence[int]]) -> None:
+        """Delete the states, or the settled marks, that are not needed from partitions that must stay."""
+        if not changed:
             return
         params = Params()
-        old = params.add("Array(UInt64)", tuple(version or 0 for _, version, _ in live))
-        new = params.add("Array(UInt64)", tuple(version for _, _, version in live))
-        columns = ", ".join(RUN_COLUMNS)
-        selected = ", ".join(f"{new}[indexOf({old}, version)]" if c == "version" else c for c in RUN_COLUMNS)
-        self._engine.command(
-            Statement(
-                f"INSERT INTO open_runs ({columns}) SELECT {selected} FROM open_runs WHERE has({old}, version)",
-                params.as_tuple(),
-            )
+        kept = params.add("Array(UInt64)", tuple(version for versions in changed.values() for version in versions))
+        buckets, settled = params.add("Array(UInt64)", tuple(changed)), params.add("String", SETTLED)
+        sql = (
+            f"DELETE FROM open_runs WHERE has({buckets}, intDiv(version, {BUCKET_US})) AND {status_is} {settled}"
+            f" AND NOT has({kept}, version)"
         )
-        for key, _, version in live:
-            self._open.put(key, version, self._open.state(key))
-        tenants = {key[0] for key, _, _ in live}
-        self._moments.publish(live[-1][2], opened={tenant: self._open.versions_of(tenant) for tenant in tenants})
+        self._engine.command(Statement(sql, params.as_tuple()))

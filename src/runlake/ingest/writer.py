@@ -29,7 +29,7 @@ from runlake.ingest.sweep import Sweeper
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moments
 
-_SWEEP_EVERY_S: Final = 5.0
+_SWEEP_EVERY_S: Final = 15.0
 _MAX_COMMIT_BYTES: Final = 64 << 20
 
 
@@ -92,8 +92,6 @@ class Writer:
             engine=engine,
             moments=moments,
             open_set=recovered.open_set,
-            advance=self._committer.advance,
-            next_version=self._committer.next_version,
             now_us=now_us,
         )
         self._open_set = recovered.open_set

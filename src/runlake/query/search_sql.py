@@ -93,7 +93,7 @@ def _ascii_word(text: str, fields: tuple[SearchField, ...], context: FilterConte
         return _holds_words([text], context)
     word = context.params.add("String", text)
     exact = _in_some_field(f"has(tokens(t, {_TOKENIZER}), {word})", fields, context)
-    return f"({_holds_words([text], context)} AND {exact})" if _is_covered(fields, context) else exact
+    return f"({_holds_words([text], context)} AND {exact})"
 
 
 def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -102,8 +102,7 @@ def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
         return _raw_substring(text, fields, context)
     phrase, words = _normal_form(text, context)
     exact = _in_some_field(f"{_occurs(text, phrase)} AND hasAll(tokens(t, {_TOKENIZER}), {words})", fields, context)
-    indexed = f"hasAllTokens({context.columns.search_text}, {words})"
-    return f"({indexed} AND {exact})" if _is_covered(fields, context) else exact
+    return f"(hasAllTokens({context.columns.search_text}, {words}) AND {exact})"
 
 
 def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -111,7 +110,7 @@ def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
     if not _is_indexed(text):
         return _raw_substring(text, fields, context)
     prefix, words = _normal_form(text, context)
-    hints = _infix_of(text, fields, context)
+    hints = _infix_of(text, context)
     begins = f"arrayExists(w -> startsWith(w, {words}[1]), tokens(t, {_TOKENIZER}))"
     if not text.isascii():
         begins = f"if(length({words}) = 1, {begins}, position(t, {prefix}) > 0)"
@@ -121,15 +120,15 @@ def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
 def _substring(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     if not text.isascii() and not _is_indexed(text):
         return _raw_substring(text, fields, context)
-    hints = _infix_of(text, fields, context)
+    hints = _infix_of(text, context)
     phrase, _ = _normal_form(text, context)
     return "(" + " AND ".join([*hints, _in_some_field(_occurs(text, phrase), fields, context)]) + ")"
 
 
-def _infix_of(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> list[str]:
+def _infix_of(text: str, context: FilterContext) -> list[str]:
     """At most one condition for the index; beside a foreign letter only the engine knows how words are cut."""
     longest = max(_ASCII_RUN.findall(text), key=len, default="")
-    usable = text.isascii() and len(longest) >= MIN_INFIX_CHARS and _is_covered(fields, context)
+    usable = text.isascii() and len(longest) >= MIN_INFIX_CHARS
     return [_holds_infix(longest, context)] if usable else []
 
 
@@ -164,17 +163,11 @@ def _places(fields: tuple[SearchField, ...], context: FilterContext) -> str:
     """SQL of an array of the texts to look in; short on purpose, for analysing a statement costs by its length."""
     columns = [context.columns.search[field] for field in SearchField if not fields or field in fields]
     plain = [column.sql for column in columns if not column.is_json]
-    plain += [column.unindexed for column in columns if fields and column.unindexed]
     payloads = ", ".join(column.sql for column in columns if column.is_json)
     payload_texts = f"arrayMap(p -> {decoded('p')}, [{payloads}])"
     if not payloads:
         return f"[{', '.join(plain)}]"
     return f"arrayConcat([{', '.join(plain)}], {payload_texts})" if plain else payload_texts
-
-
-def _is_covered(fields: tuple[SearchField, ...], context: FilterContext) -> bool:
-    """Whether the searched text holds everything of the places, so that its index may rule a run out."""
-    return all(context.columns.search[field].unindexed is None for field in fields)
 
 
 def _is_indexed(text: str) -> bool:

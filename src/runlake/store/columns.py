@@ -66,14 +66,10 @@ class PairColumns:
 
 @dataclass(frozen=True, slots=True)
 class SearchColumn:
-    """One place that full text looks in, as one text; parts that a phrase may not span are set apart by U+007F.
-
-    ``unindexed`` is more of the same place that ``search_text`` leaves out; it is looked at when the place is named.
-    """
+    """One place that full text looks in, as one text; parts that a phrase may not span are set apart by U+007F."""
 
     sql: str
     is_json: bool = False
-    unindexed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +166,7 @@ RUN_COLUMNS: Final = ColumnMap(
         SearchField.ERROR: SearchColumn("error"),
         SearchField.TAGS: SearchColumn(f"arrayStringConcat(tags, {_APART})"),
         SearchField.METADATA: SearchColumn(
-            f"arrayStringConcat(metadata_values, {_APART})",
-            unindexed=f"arrayStringConcat(arrayMap(key -> toString(key), metadata_keys), {_APART})",
+            f"arrayStringConcat(arrayConcat(arrayMap(key -> toString(key), metadata_keys), metadata_values), {_APART})"
         ),
         SearchField.INPUTS: SearchColumn("inputs", is_json=True),
         SearchField.OUTPUTS: SearchColumn("outputs", is_json=True),
@@ -183,22 +178,14 @@ RUN_COLUMNS: Final = ColumnMap(
 
 @dataclass(frozen=True, slots=True)
 class ReadColumn:
-    """One cell of a run that is read: its name as an attribute of ``RunRecord``, and the SQL that yields it.
-
-    ``is_heavy`` cells are payload: they are read for the rows of a page only, never while rows are searched.
-    """
+    """One cell of a run that is read: its name as an attribute of ``RunRecord`` (or the card), and its SQL."""
 
     attribute: str
     sql: str
-    is_heavy: bool = False
 
 
 def _column(name: str) -> ReadColumn:
     return ReadColumn(name, name)
-
-
-def _payload(name: str) -> ReadColumn:
-    return ReadColumn(name, name, is_heavy=True)
 
 
 def _moment(name: str) -> ReadColumn:
@@ -207,45 +194,25 @@ def _moment(name: str) -> ReadColumn:
 
 ALWAYS_READ: Final = (
     _column("id"),
-    _column("session_id"),
-    _column("trace_id"),
     _moment("start_time"),
     _column("version"),
-    _column("name"),
-    _column("run_type"),
-    _column("status"),
     _column("dotted_order"),
+    _column("card"),
 )
-"""What every answer holds, whatever was asked for (the clients' models require it)."""
+"""What every answer is made from, whatever was asked for: keys, place, and the card with all small fields."""
 
 READ_COLUMNS: Final[Mapping[RunSelect, ReadColumn]] = {
-    RunSelect.PARENT_RUN_ID: _column("parent_run_id"),
-    RunSelect.END_TIME: _moment("end_time"),
-    RunSelect.FIRST_TOKEN_TIME: _moment("first_token_time"),
-    RunSelect.THREAD_ID: _column("thread_id"),
-    RunSelect.REFERENCE_EXAMPLE_ID: _column("reference_example_id"),
-    RunSelect.ERROR: _payload("error"),
-    RunSelect.TAGS: _payload("tags"),
-    RunSelect.INPUTS: _payload("inputs"),
-    RunSelect.OUTPUTS: _payload("outputs"),
-    RunSelect.EXTRA: _payload("extra"),
-    RunSelect.EVENTS: _payload("events"),
-    RunSelect.SERIALIZED: _payload("serialized"),
-    RunSelect.INPUTS_PREVIEW: _payload("inputs_preview"),
-    RunSelect.OUTPUTS_PREVIEW: _payload("outputs_preview"),
-    RunSelect.TOTAL_TOKENS: _column("total_tokens"),
-    RunSelect.PROMPT_TOKENS: _column("prompt_tokens"),
-    RunSelect.COMPLETION_TOKENS: _column("completion_tokens"),
-    RunSelect.TOTAL_COST: _column("total_cost"),
-    RunSelect.PROMPT_COST: _column("prompt_cost"),
-    RunSelect.COMPLETION_COST: _column("completion_cost"),
-    RunSelect.PROMPT_TOKEN_DETAILS: _payload("usage_details"),
-    RunSelect.COMPLETION_TOKEN_DETAILS: _payload("usage_details"),
-    RunSelect.PROMPT_COST_DETAILS: _payload("usage_details"),
-    RunSelect.COMPLETION_COST_DETAILS: _payload("usage_details"),
-    RunSelect.MESSAGES: _payload("outputs"),
+    RunSelect.ERROR: _column("error"),
+    RunSelect.INPUTS: _column("inputs"),
+    RunSelect.OUTPUTS: _column("outputs"),
+    RunSelect.EXTRA: _column("extra"),
+    RunSelect.EVENTS: _column("events"),
+    RunSelect.SERIALIZED: _column("serialized"),
+    RunSelect.INPUTS_PREVIEW: _column("inputs_preview"),
+    RunSelect.OUTPUTS_PREVIEW: _column("outputs_preview"),
+    RunSelect.MESSAGES: _column("outputs"),
 }
-"""Names of ``select`` that a column answers; all others are always there, computed afterwards, or null."""
+"""Names of ``select`` that have a column of their own; all others are on the card, computed afterwards, or null."""
 
 
 def columns_to_read(select: frozenset[RunSelect]) -> tuple[ReadColumn, ...]:

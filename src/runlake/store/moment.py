@@ -21,16 +21,22 @@ class Moment:
     ``has_open``: ``open_runs`` may hold rows of the tenant that count at this moment, so reads must look there too.
     ``open_versions``: exactly the rows of ``open_runs`` that count, or None when they are too many to name or the
     moment is not the current one; then a read has to find the latest row of each run itself.
+    ``known_since``: moments before this version can no longer be read exactly.
     """
 
     visible_version: int
     has_replaced: bool
     has_open: bool
     open_versions: tuple[int, ...] | None = field(default=None, repr=False)
+    known_since: int = 0
 
     def at(self, visible_version: int) -> Moment:
-        """The moment of a cursor: this one, or an earlier one of which less is known."""
-        if visible_version == self.visible_version:
+        """The moment of a cursor: an earlier one, of which less is known, or this one when that is forgotten.
+
+        Read at the current moment, a listing still shows every run once, because a run's place in it does not change;
+        it may show runs and changes that came after its first page.
+        """
+        if visible_version >= self.visible_version or visible_version < self.known_since:
             return self
         return replace(self, visible_version=visible_version, has_open=True, open_versions=None)
 
@@ -43,6 +49,7 @@ class Moments:
         self._visible_version = 0
         self._replaced: set[UUID] = set()
         self._open: dict[UUID, tuple[int, ...] | None] = {}
+        self._known_since = 0
 
     def publish(
         self,
@@ -61,7 +68,14 @@ class Moments:
             self._replaced |= replaced
             self._open.update(opened or {})
 
+    def forget_before(self, version: int) -> None:
+        """Rows that only moments before ``version`` show are about to be removed."""
+        with self._lock:
+            self._known_since = max(self._known_since, version)
+
     def current(self, tenant_id: UUID) -> Moment:
         with self._lock:
             versions = self._open.get(tenant_id, ())
-            return Moment(self._visible_version, tenant_id in self._replaced, versions != (), versions)
+            return Moment(
+                self._visible_version, tenant_id in self._replaced, versions != (), versions, self._known_since
+            )

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS runs (
   prompt_cost Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
   completion_cost Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
   total_cost Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
-  usage_details String CODEC(ZSTD(1)),
+  card String CODEC(ZSTD(1)),
   inputs_preview String CODEC(ZSTD(1)),
   outputs_preview String CODEC(ZSTD(1)),
   inputs String CODEC(ZSTD(1)),
@@ -57,14 +57,15 @@ CREATE TABLE IF NOT EXISTS runs (
           if(JSONExtractString(concat('["', replaceRegexpAll(replaceAll(payload, '\\"', ' '), '["\\x00-\\x1f]', ' '), '"]'), 1) != '',
             JSONExtractString(concat('["', replaceRegexpAll(replaceAll(payload, '\\"', ' '), '["\\x00-\\x1f]', ' '), '"]'), 1),
             replaceRegexpAll(payload, '\\\\(u[0-9a-fA-F]{4}|.)', ' '))),
-        ' ', error, ' ', name, ' ', arrayStringConcat(tags, ' '), ' ', arrayStringConcat(metadata_values, ' ')),
+        ' ', error, ' ', name, ' ', arrayStringConcat(tags, ' '), ' ', arrayStringConcat(metadata_keys, ' '), ' ',
+        arrayStringConcat(metadata_values, ' ')),
       [concat(inputs, ' ', outputs)])), 1),
-  INDEX id_index id TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX trace_id_index trace_id TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX thread_id_index thread_id TYPE bloom_filter(0.01) GRANULARITY 1,
-  INDEX parent_run_id_index parent_run_id TYPE bloom_filter(0.01) GRANULARITY 1,
-  INDEX reference_example_id_index reference_example_id TYPE bloom_filter(0.01) GRANULARITY 1,
-  INDEX replaces_index replaces TYPE minmax GRANULARITY 1,
+  INDEX id_index id TYPE bloom_filter(0.001) GRANULARITY 4,
+  INDEX trace_id_index trace_id TYPE bloom_filter(0.001) GRANULARITY 4,
+  INDEX thread_id_index thread_id TYPE bloom_filter(0.01) GRANULARITY 4,
+  INDEX parent_run_id_index parent_run_id TYPE bloom_filter(0.01) GRANULARITY 4,
+  INDEX reference_example_id_index reference_example_id TYPE bloom_filter(0.01) GRANULARITY 4,
+  INDEX replaces_index replaces TYPE minmax GRANULARITY 16,
   INDEX search_index search_text TYPE text(tokenizer = 'splitByNonAlpha'),
   INDEX tags_index tags TYPE text(tokenizer = 'array'),
   INDEX metadata_pairs_index metadata_pairs TYPE text(tokenizer = 'array'),
@@ -77,7 +78,7 @@ CREATE TABLE IF NOT EXISTS runs (
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(start_time)
 ORDER BY (tenant_id, session_id, start_time, id)
-SETTINGS index_granularity = 8192, index_granularity_bytes = 1048576, min_bytes_for_wide_part = 10485760,
+SETTINGS index_granularity = 8192, index_granularity_bytes = 262144, min_bytes_for_wide_part = 10485760,
   fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, replace_long_file_name_to_hash = 1;
 
 -- Runs that are not complete: the whole latest state of each, appended again at every change. The highest version of an id
@@ -98,7 +99,8 @@ ALTER TABLE open_runs ADD COLUMN IF NOT EXISTS search_text String ALIAS arrayEle
           if(JSONExtractString(concat('["', replaceRegexpAll(replaceAll(payload, '\\"', ' '), '["\\x00-\\x1f]', ' '), '"]'), 1) != '',
             JSONExtractString(concat('["', replaceRegexpAll(replaceAll(payload, '\\"', ' '), '["\\x00-\\x1f]', ' '), '"]'), 1),
             replaceRegexpAll(payload, '\\\\(u[0-9a-fA-F]{4}|.)', ' '))),
-        ' ', error, ' ', name, ' ', arrayStringConcat(tags, ' '), ' ', arrayStringConcat(metadata_values, ' ')),
+        ' ', error, ' ', name, ' ', arrayStringConcat(tags, ' '), ' ', arrayStringConcat(metadata_keys, ' '), ' ',
+        arrayStringConcat(metadata_values, ' ')),
       [concat(inputs, ' ', outputs)])), 1);
 
 -- Feedback: the highest version of an id wins, `deleted` hides it.
