@@ -13,11 +13,13 @@ import pytest
 
 from runlake.errors import FilterError
 from runlake.fql import read_filter
+from runlake.fql.axes import AXES, MAX_AXES, MAX_AXIS_DEPTH, Axis
 from runlake.fql.fields import FIELDS, FUNCTIONS
 from runlake.fql.lexer import MAX_TEXT_BYTES
 from runlake.fql.numeric import MAX_NUMBER_LENGTH
 from runlake.fql.parser import MAX_DEPTH, MAX_LIST_ITEMS
 
+CALLS = "|".join(["and", "or", "not", "eq", "neq", "has", "exists", "in", "nin", "lte", "gt", "search", "count", *Axis])
 PAGE = Path(__file__).parents[2] / "docs" / "filter-language.md"
 SOURCES = Path(__file__).parents[2] / "src" / "runlake" / "fql"
 
@@ -50,7 +52,11 @@ def fields_block() -> str:
     return table(("Field and aliases", "Kind", "What it is", "Functions", "Strict"), rows)
 
 
-BLOCKS = {"functions": functions_block, "fields": fields_block}
+def axes_block() -> str:
+    return table(("Function", "Relative"), ((f"`{row.axis}`", row.doc) for row in AXES))
+
+
+BLOCKS = {"functions": functions_block, "fields": fields_block, "axes": axes_block}
 
 
 def block_pattern(name: str) -> re.Pattern[str]:
@@ -75,14 +81,13 @@ def test_examples_are_filters(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    sorted(
-        set(re.findall(r"`((?:and|or|not|eq|neq|has|exists|in|nin|lte|gt|search)\([^`]*\))`", PAGE.read_text("utf-8")))
-    ),
+    sorted(set(re.findall(rf"`((?:{CALLS})\([^`]*\))`", PAGE.read_text("utf-8")))),
 )
 def test_filters_in_the_prose_parse(text: str) -> None:
     """Placeholders are filled in first; a row of the truth table is about any field."""
     filled = text.replace("(f,", "(name,").replace(", v)", ', "v")').replace(", p)", ', "p")')
     filled = filled.replace("[...]", "[]").replace("...", "has(tags, 'x')").replace("not(c)", "not(has(tags, 'c'))")
+    filled = filled.replace("(F)", "(has(tags, 'f'))")
     assert read_filter(filled.replace("\"has(tags, 'x')\"", '"x"')) is not None
 
 
@@ -105,9 +110,9 @@ def test_every_error_code_is_listed() -> None:
 def test_the_limits_are_the_real_ones() -> None:
     limits = (
         f"{MAX_TEXT_BYTES // 1024} KiB of text, {MAX_DEPTH} levels of nesting, {MAX_LIST_ITEMS} items in a list, "
-        f"{MAX_NUMBER_LENGTH} characters in a number"
+        f"{MAX_NUMBER_LENGTH} characters in a number, {MAX_AXES} conditions on relatives, {MAX_AXIS_DEPTH} of them"
     )
-    assert limits in PAGE.read_text("utf-8")
+    assert limits in " ".join(PAGE.read_text("utf-8").split())
 
 
 def write_blocks() -> None:

@@ -14,6 +14,7 @@ from runlake.fql.ast import (
     And,
     BooleanValue,
     Comparison,
+    CountTest,
     Expr,
     FieldPath,
     Function,
@@ -23,9 +24,11 @@ from runlake.fql.ast import (
     NumberValue,
     ObjectValue,
     Or,
+    Related,
     TextValue,
     Value,
 )
+from runlake.fql.axes import Axis
 from runlake.fql.bound import Constant, any_of, leaves, negation
 from runlake.fql.fields import FIELDS
 
@@ -35,7 +38,22 @@ FRAGMENTS = st.lists(
         [
             *["and(", "or(", "not(", "eq(", "has(", "search(", "in(", "(", ")", "[", "]", "{", "}", ",", ".", ":", " "],
             *["name", "metadata", "metadata.k", "latency", "'a'", '"b"', '"', "'", "\\", "1", "1.5e3", "1s", "-", "=="],
-            *["null", "true", "and", "\n", "é", "2024-01-01", '{"k": ', "\\u", "eq(name, 'a')", "eq(id, 1)"],
+            *[
+                "child(",
+                "count(",
+                "trace(eq(id, null))",
+                ", gte, 2)",
+                "null",
+                "true",
+                "and",
+                "\n",
+                "é",
+                "2024-01-01",
+                '{"k": ',
+                "\\u",
+                "eq(name, 'a')",
+                "eq(id, 1)",
+            ],
         ]
     ),
     max_size=25,
@@ -67,10 +85,21 @@ def _containers(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
 values = st.recursive(scalars, _containers, max_leaves=6)
 functions = st.sampled_from([function for function in Function if function is not Function.SEARCH])
 
+counts = st.builds(
+    CountTest,
+    function=st.sampled_from([Function.EQ, Function.NEQ, Function.GT, Function.GTE, Function.LT, Function.LTE]),
+    number=st.integers(0, 3),
+)
+
 
 def _nested(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     children = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    return st.one_of(st.builds(And, children=children), st.builds(Or, children=children), st.builds(Not, child=inner))
+    return st.one_of(
+        st.builds(And, children=children),
+        st.builds(Or, children=children),
+        st.builds(Not, child=inner),
+        st.builds(Related, axis=st.sampled_from(Axis), child=inner, count=st.none() | counts),
+    )
 
 
 def _trees(fields: st.SearchStrategy[FieldPath]) -> st.SearchStrategy[Expr]:

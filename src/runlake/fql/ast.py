@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
+from runlake.fql.axes import Axis
 from runlake.fql.source import Span
 
 NOWHERE = Span(0, 0)
@@ -132,4 +133,29 @@ class Not:
     span: Span = attribute(default=NOWHERE, compare=False)
 
 
-Expr: TypeAlias = And | Or | Not | Comparison
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountTest:
+    """How many there are, compared with a number of 0 or more; ``function`` is ``eq``, ``neq`` or one that orders."""
+
+    function: Function
+    number: int
+    span: Span = attribute(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """``axis(...)``: some relative meets the child; ``count(axis(...), ...)`` where there is a ``count``."""
+
+    axis: Axis
+    child: Expr
+    count: CountTest | None = None
+    span: Span = attribute(default=NOWHERE, compare=False)
+
+    @property
+    def name_span(self) -> Span:
+        """The place of the function's name."""
+        name = self.axis if self.count is None else "count"
+        return Span(self.span.start, min(self.span.start + len(name), self.span.end))
+
+
+Expr: TypeAlias = And | Or | Not | Comparison | Related

@@ -25,6 +25,7 @@ from runlake.fql.bound import (
     PairExists,
     PairTest,
     PayloadLike,
+    Related,
     ScalarTest,
     SearchTest,
     TagTest,
@@ -59,6 +60,8 @@ def _leaf(leaf: Leaf) -> BoundExpr:
             return any_of(PairExists(family=family, conditions=each) for each in _alternatives(conditions))
         case SearchTest(terms=terms, fields=fields):
             return all_of(SearchTest(terms=(term,), fields=fields) for term in terms)
+        case Related(axis=axis, child=child, count=count):
+            return Related(axis=axis, child=normal_form(child), count=count)
         case Constant() | NullTest() | TagTest() | PayloadLike():
             return leaf
         case _:

@@ -23,6 +23,7 @@ from runlake.fql.ast import (
     NumberValue,
     ObjectValue,
     Or,
+    Related,
     TextValue,
 )
 from runlake.fql.bar_meaning import normal_form
@@ -106,6 +107,8 @@ def _print(expr: Expr, place: int) -> str:
             return _print_not(child)
         case Comparison():
             return _print_comparison(expr, place)
+        case Related():
+            return _refuse(expr, "a bar speaks of one run at a time")
         case _:
             assert_never(expr)
 

@@ -11,8 +11,21 @@ from typing import assert_never
 
 from runlake.errors import Diagnostic, FilterError
 from runlake.fql import ast, hosted, leaves, pairs
-from runlake.fql.ast import Comparison, Expr, FieldPath, Function
-from runlake.fql.bound import BoundExpr, Constant, PairFamily, PairPart, PairTest, all_of, any_of, negation
+from runlake.fql.ast import Comparison, Expr, FieldPath, Function, Related
+from runlake.fql.axes import MAX_AXES, MAX_AXIS_DEPTH
+from runlake.fql.bound import (
+    BoundExpr,
+    Comparator,
+    Constant,
+    CountTest,
+    PairFamily,
+    PairPart,
+    PairTest,
+    all_of,
+    any_of,
+    negation,
+    related,
+)
 from runlake.fql.fields import DottedField, FieldRow, Kind, PairTarget, find_field, find_pair_part, nearest_name
 from runlake.fql.literals import Refusal
 from runlake.fql.pairs import PairMember
@@ -53,6 +66,8 @@ class _Binder:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Diagnostic] = []
+        self.axes = 0
+        self.axis_depth = 0
 
     def report(self, refusal: Refusal, span: Span) -> None:
         """Keep a problem; the span is for those that have none."""
@@ -76,6 +91,8 @@ class _Binder:
                 return any_of([self.bind(child) for child in children])
             case ast.Not(child=child):
                 return negation(self.bind(child))
+            case Related():
+                return self._bind_related(expr)
             case Comparison():
                 try:
                     return _bind_comparison(expr)
@@ -84,6 +101,23 @@ class _Binder:
                     return Constant(value=False)
             case _:
                 assert_never(expr)
+
+    def _bind_related(self, expr: Related) -> BoundExpr:
+        """What relatives must meet is a filter of its own, on each of them alone."""
+        self.axes += 1
+        self.axis_depth += 1
+        if self.axis_depth > MAX_AXIS_DEPTH or self.axes > MAX_AXES:
+            limit = f"{MAX_AXES} conditions on relatives, {MAX_AXIS_DEPTH} of them inside each other"
+            self.report(Refusal(f"a filter has at most {limit}", code="limit", span=expr.name_span), expr.span)
+            self.axis_depth -= 1
+            return Constant(value=False)
+        child = self.bind(expr.child)
+        self.axis_depth -= 1
+        count = expr.count
+        if count is None:
+            return related(expr.axis, child)
+        test = CountTest(comparator=Comparator(count.function), number=count.number)
+        return related(expr.axis, child, test)
 
     def _bind_and(self, children: tuple[Expr, ...]) -> BoundExpr:
         """Conditions on entries are gathered by family and take the place of the first of them."""

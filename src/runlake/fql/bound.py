@@ -8,9 +8,9 @@ mean the same and are written alike compare equal.
 for. So ``Not(x)`` is exactly the runs that ``x`` leaves out, and no node is ever "unknown". The contract of
 each leaf for absent values is in its docstring; the compiler must make the engine's nulls obey it.
 
-**One run at a time.** A bound tree is a condition on a single run and its own tags, entries and feedback.
-Which run that is (the returned one, the root of its trace, any run of its trace) is the business of the
-caller.
+**One run at a time.** A bound tree is a condition on a single run and its own tags, entries and feedback; a
+``Related`` says that other runs of the trace meet a condition of their own. Which run the whole tree is about
+(the returned one, the root of its trace, any run of its trace) is the business of the caller.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, TypeAlias
 from uuid import UUID
+
+from runlake.fql.axes import Axis
 
 
 class Comparator(StrEnum):
@@ -322,7 +324,39 @@ class PayloadLike:
     pattern: str
 
 
-Leaf: TypeAlias = Constant | ScalarTest | NullTest | TagTest | PairExists | SearchTest | PayloadLike
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountTest:
+    """A comparison of a number with another: ``EQ``, ``NEQ``, ``GT``, ``GTE``, ``LT`` or ``LTE``."""
+
+    comparator: Comparator
+    number: int
+
+    def holds(self, number: int) -> bool:
+        """Whether the number stands in that relation."""
+        match self.comparator:
+            case Comparator.EQ | Comparator.NEQ:
+                return (number == self.number) is (self.comparator is Comparator.EQ)
+            case Comparator.GT | Comparator.LTE:
+                return (number > self.number) is (self.comparator is Comparator.GT)
+            case _:
+                return (number < self.number) is (self.comparator is Comparator.LT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """At least one relative of the run on the axis meets ``child``; with ``count``, as many as it says.
+
+    Relatives are runs that the reader may see, whenever they began, open ones included. Where there are none the
+    number is 0. ``count`` is there only where it says more than "some" or "none", and never on an axis with a
+    single relative.
+    """
+
+    axis: Axis
+    child: BoundExpr
+    count: CountTest | None = None
+
+
+Leaf: TypeAlias = Constant | ScalarTest | NullTest | TagTest | PairExists | SearchTest | PayloadLike | Related
 BoundExpr: TypeAlias = And | Or | Not | Leaf
 
 
@@ -359,8 +393,24 @@ def negation(expr: BoundExpr) -> BoundExpr:
             return Not(child=expr)
 
 
+def related(axis: Axis, child: BoundExpr, count: CountTest | None = None) -> BoundExpr:
+    """A condition on relatives in its shortest form: what their number cannot tell is folded away."""
+    test = count or CountTest(comparator=Comparator.GTE, number=1)
+    if child == Constant(value=False):
+        return Constant(value=test.holds(0))
+    # What can be told of one and more: below, at and above the number that is compared with.
+    numbers = (1,) if axis.is_single else (max(1, test.number - 1), max(1, test.number), test.number + 1)
+    if_some = {test.holds(number) for number in numbers}
+    if len(if_some) > 1:
+        return Related(axis=axis, child=child, count=test)
+    if if_some == {test.holds(0)}:
+        return Constant(value=test.holds(0))
+    some = Related(axis=axis, child=child)
+    return some if test.holds(1) else Not(child=some)
+
+
 def leaves(expr: BoundExpr) -> Iterator[Leaf]:
-    """Every leaf from left to right, whether under a ``Not`` or not."""
+    """Every leaf from left to right, whether under a ``Not`` or not; what relatives must meet is not among them."""
     pending: list[BoundExpr] = [expr]
     while pending:
         match pending.pop():

@@ -20,6 +20,7 @@ from runlake.fql.ast import (
     NullValue,
     ObjectValue,
     Or,
+    Related,
     TextValue,
     Value,
 )
@@ -45,12 +46,21 @@ def objections(expr: Expr, source: Source) -> Iterator[Refusal]:
             yield from _mixed_or(expr)
         case Not():
             children = (expr.child,)
+        case Related():
+            children = (expr.child,)
+            yield from _related(expr)
         case Comparison():
             yield from _comparison(expr, source)
         case _:
             assert_never(expr)
     for child in children:
         yield from objections(child, source)
+
+
+def _related(expr: Related) -> Iterator[Refusal]:
+    name = expr.axis if expr.count is None else "count"
+    message = f"{name} is not a function of the hosted service, whose filters speak of one run"
+    yield _objection(message, expr.name_span)
 
 
 def _comparison(comparison: Comparison, source: Source) -> Iterator[Refusal]:
@@ -169,6 +179,8 @@ def _comparisons(expr: Expr) -> Iterator[Comparison]:
             yield from _comparisons(child)
         case Comparison():
             yield expr
+        case Related():
+            return
         case _:
             assert_never(expr)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from runlake.fql.ast import Function
+from runlake.fql.axes import Axis
 from runlake.fql.lexer import Token, TokenKind
 from runlake.fql.printer import print_text
 from runlake.fql.source import quoted
@@ -42,8 +43,11 @@ _INFIX_COMPARISONS = {
 _INFIX_LOGIC = {"and": "and", "&&": "and", "&": "and", "or": "or", "||": "or", "|": "or"}
 _ARITHMETIC = ("+", "-", "*", "/", "%", "^")
 _FOREIGN_FUNCTIONS = {
+    "ancestors": "ancestor",
     "between": "and(gte(field, low), lte(field, high))",
+    "children": "child",
     "contains": 'like(field, "%text%")',
+    "descendants": "descendant",
     "does_not_contain": 'notlike(field, "%text%")',
     "endswith": 'like(field, "%text")',
     "ends_with": 'like(field, "%text")',
@@ -67,9 +71,10 @@ _FOREIGN_FUNCTIONS = {
     "regex": "like",
     "regexp": "like",
     "startswith": 'like(field, "text%")',
+    "siblings": "sibling",
     "starts_with": 'like(field, "text%")',
 }
-_CALLABLE = ("and", "or", "not", *Function)
+_CALLABLE = ("and", "or", "not", *Function, *Axis, "count")
 _VALUE_KINDS = (TokenKind.STRING, TokenKind.NUMBER, TokenKind.WORD, TokenKind.NAME)
 
 
@@ -165,6 +170,12 @@ def instead_of_value(tokens: Sequence[Token], index: int, shown: str) -> Hint:
     if token.kind is TokenKind.NAME:
         return Hint(message=f"text needs quotes: {quoted(token.text)}", suggestion=print_text(token.text))
     return Hint(message=f"expected a value, not {shown}", expected=("text", "a number", "true", "false", "null"))
+
+
+def instead_of_comparator(token: Token, accepted: tuple[str, ...]) -> Hint:
+    """For whatever stands in ``count`` where the comparator should."""
+    message = f"count compares with one of {', '.join(accepted)}, not {_shown(token)}"
+    return Hint(message=message, suggestion=_INFIX_COMPARISONS.get(token.text), expected=accepted)
 
 
 def after_value(tokens: Sequence[Token], index: int, function: Function) -> Hint:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NoReturn
 
 from runlake.fql import lookalikes
@@ -15,6 +16,7 @@ from runlake.fql.ast import (
     And,
     BooleanValue,
     Comparison,
+    CountTest,
     Expr,
     FieldPath,
     Function,
@@ -24,9 +26,11 @@ from runlake.fql.ast import (
     NumberValue,
     ObjectValue,
     Or,
+    Related,
     TextValue,
     Value,
 )
+from runlake.fql.axes import Axis
 from runlake.fql.lexer import Token, TokenKind, tokenize
 from runlake.fql.lookalikes import Hint
 from runlake.fql.numeric import read_number
@@ -35,10 +39,18 @@ from runlake.fql.source import Source, Span, quoted
 MAX_DEPTH = 64
 """How deep calls, lists and objects may be nested, counted together."""
 
+MAX_COUNT = 1_000_000_000
+"""The largest number that ``count`` compares with."""
+
 MAX_LIST_ITEMS = 1000
 """The most items of one list."""
 
 _FUNCTIONS = {function.value: function for function in Function}
+_AXES = {axis.value: axis for axis in Axis}
+_COUNT_FUNCTIONS = {
+    function.value: function
+    for function in (Function.EQ, Function.NEQ, Function.GT, Function.GTE, Function.LT, Function.LTE)
+}
 _LITERAL_NAMES = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -138,7 +150,7 @@ class _Reader:
 def _parse_expr(reader: _Reader) -> Expr:
     """One condition of any kind.
 
-    expr = logical | comparison
+    expr = logical | comparison | relation | count
     """
     name = reader.current
     if name.kind is not TokenKind.NAME or reader.ahead.kind is not TokenKind.LPAREN:
@@ -146,6 +158,10 @@ def _parse_expr(reader: _Reader) -> Expr:
     with reader.nested():
         if name.text in ("and", "or", "not"):
             return _parse_logical(reader)
+        if name.text in _AXES:
+            return _parse_relation(reader)
+        if name.text == "count":
+            return _parse_count(reader)
         return _parse_comparison(reader)
 
 
@@ -170,6 +186,59 @@ def _parse_logical(reader: _Reader) -> Expr:
     if name.text == "not":
         return Not(child=children[0], span=span)
     return (And if name.text == "and" else Or)(children=tuple(children), span=span)
+
+
+def _parse_relation(reader: _Reader) -> Related:
+    """A condition that some relative must meet.
+
+    relation = axis "(" expr ")"
+    """
+    name = reader.take(TokenKind.NAME)
+    reader.take(TokenKind.LPAREN)
+    if reader.at(TokenKind.RPAREN):
+        reader.fail(Hint(message=f"{name.text}(...) needs a condition"))
+    child = _parse_expr(reader)
+    if reader.at(TokenKind.COMMA):
+        message = f"{name.text}(...) takes one condition; the number of those that meet it is for count(...)"
+        reader.fail(Hint(message=message, suggestion=f"count({name.text}(...), gte, 2)"))
+    if not reader.at(TokenKind.RPAREN):
+        reader.fail(lookalikes.after_expression(reader.tokens, reader.index, nested=True))
+    reader.take(TokenKind.RPAREN)
+    return Related(axis=_AXES[name.text], child=child, span=reader.since(name))
+
+
+def _parse_count(reader: _Reader) -> Related:
+    """How many relatives meet a condition.
+
+    count = "count" "(" relation "," comparator "," digits ")"
+    """
+    name = reader.take(TokenKind.NAME)
+    reader.take(TokenKind.LPAREN)
+    if reader.current.text not in _AXES or reader.ahead.kind is not TokenKind.LPAREN:
+        axes = tuple(f"{axis}(...)" for axis in Axis)
+        message = f"count takes relatives, such as {axes[0]}, not {reader.describe(reader.current)}"
+        reader.fail(Hint(message=message, suggestion="count(child(...), gte, 2)", expected=axes))
+    with reader.nested():
+        relation = _parse_relation(reader)
+    reader.take(TokenKind.COMMA)
+    start = reader.current
+    function = _COUNT_FUNCTIONS.get(start.text)
+    if function is None or start.kind not in (TokenKind.NAME, TokenKind.STRING):
+        reader.fail(lookalikes.instead_of_comparator(start, tuple(_COUNT_FUNCTIONS)))
+    reader.take(start.kind)
+    reader.take(TokenKind.COMMA)
+    count = CountTest(function=function, number=_parse_amount(reader), span=reader.since(start))
+    reader.take(TokenKind.RPAREN)
+    return replace(relation, count=count, span=reader.since(name))
+
+
+def _parse_amount(reader: _Reader) -> int:
+    token = reader.current
+    number = read_number(token.text) if token.kind is TokenKind.NUMBER else None
+    if not isinstance(number, int) or not 0 <= number <= MAX_COUNT:
+        reader.fail(Hint(message=f"count compares with a whole number of 0 or more, not {reader.describe(token)}"))
+    reader.take(TokenKind.NUMBER)
+    return number
 
 
 def _parse_comparison(reader: _Reader) -> Comparison:

@@ -21,6 +21,7 @@ from runlake.fql.ast import (
     NumberValue,
     ObjectValue,
     Or,
+    Related,
     TextValue,
     Value,
 )
@@ -42,6 +43,9 @@ def print_filter(expr: Expr) -> str:
         case Comparison(function=function, field=path, value=value):
             arguments = print_value(value) if path is None else f"{print_field(path)}, {print_value(value)}"
             return f"{function}({arguments})"
+        case Related(axis=axis, child=child, count=count):
+            relation = f"{axis}({print_filter(child)})"
+            return relation if count is None else f"count({relation}, {count.function}, {count.number})"
         case _:
             assert_never(expr)
 
