@@ -457,4 +457,30 @@ filters: st.SearchStrategy[str] = st.recursive(
     ),
     max_leaves=6,
 )
+_AXES = st.sampled_from(["child", "descendant", "parent", "ancestor", "sibling", "root", "trace"])
+_COUNTS = st.builds(
+    "count({}({}), {}, {})".format,
+    _AXES,
+    _ATOMS,
+    st.sampled_from(["eq", "neq", "gt", "gte", "lt", "lte"]),
+    st.integers(0, 3),
+)
+_RELATIONS = st.one_of(
+    _COUNTS,
+    st.builds("{}({})".format, _AXES, filters),
+    st.builds("{}({})".format, _AXES, _COUNTS),
+    st.builds("{}({}({}))".format, _AXES, _AXES, _ATOMS),
+    st.builds("{}(and({}, {}({})))".format, _AXES, _ATOMS, _AXES, _ATOMS),
+)
+relations: st.SearchStrategy[str] = st.recursive(
+    _RELATIONS,
+    lambda inner: st.one_of(
+        st.lists(inner | _ATOMS, min_size=2, max_size=3).map(lambda items: f"and({', '.join(items)})"),
+        st.lists(inner | _ATOMS, min_size=2, max_size=3).map(lambda items: f"or({', '.join(items)})"),
+        inner.map(lambda item: f"not({item})"),
+    ),
+    max_leaves=3,
+)
+"""Filters that speak of relatives, counted or not, inside each other and beside conditions on the run."""
+
 every_atom: tuple[str, ...] = (*_TEXT_ATOMS, *_AMOUNT_ATOMS, *_TAG_ATOMS, *_SEARCH_ATOMS, *_PAIR_ATOMS, *_BAG_ATOMS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,6 +27,7 @@ from runlake.fql.ast import (
     NumberValue,
     ObjectValue,
     Or,
+    Related,
     TextValue,
     Value,
 )
@@ -98,26 +99,47 @@ def flat(node: Any, path: str = "") -> Iterable[tuple[str, str]]:
         yield path, node if isinstance(node, str) else json.dumps(node)
 
 
-def evaluate(text: str, run: Record) -> bool:
-    """Whether the filter holds for the run; a blank filter does."""
+def evaluate(text: str, run: Record, everyone: Sequence[Record] = ()) -> bool:
+    """Whether the filter holds for the run, one of ``everyone``; a blank filter does."""
     expr = parse_filter(text)
-    return expr is None or holds(expr, run)
+    return expr is None or holds(expr, run, everyone)
 
 
-def holds(expr: Expr, run: Record) -> bool:
+def holds(expr: Expr, run: Record, everyone: Sequence[Record] = ()) -> bool:
     match expr:
         case Not(child=child):
-            return not holds(child, run)
+            return not holds(child, run, everyone)
         case Or(children=children):
-            return any(holds(child, run) for child in children)
+            return any(holds(child, run, everyone) for child in children)
+        case Related(axis=axis, child=child, count=count):
+            number = sum(holds(child, other, everyone) for other in relatives(str(axis), run, everyone))
+            if count is None:
+                return number > 0
+            return (
+                (number != count.number) if count.function == "neq" else compared(count.function, number, count.number)
+            )
         case And(children=children):
             grouped = {family: [c for c in children if family_of(c) == family] for family in FAMILIES}
             rest = (child for child in children if family_of(child) is None)
-            return all(holds(child, run) for child in rest) and all(
+            return all(holds(child, run, everyone) for child in rest) and all(
                 group_holds(run.entries(family), members) for family, members in grouped.items() if members
             )
         case Comparison():
             return comparison_holds(expr, run)
+
+
+def relatives(axis: str, run: Record, everyone: Sequence[Record]) -> list[Record]:
+    """The runs that a function for relatives speaks of."""
+    is_relative: dict[str, Callable[[Record], bool]] = {
+        "child": lambda other: other.parent_run_id == run.id,
+        "descendant": lambda other: other.dotted_order.startswith(run.dotted_order + "."),
+        "parent": lambda other: other.id == run.parent_run_id,
+        "ancestor": lambda other: run.dotted_order.startswith(other.dotted_order + "."),
+        "sibling": lambda other: not run.is_root and other.parent_run_id == run.parent_run_id and other is not run,
+        "root": lambda other: other.is_root,
+        "trace": lambda _: True,
+    }
+    return [other for other in everyone if other.trace_id == run.trace_id and is_relative[axis](other)]
 
 
 def comparison_holds(comparison: Comparison, run: Record) -> bool:  # noqa: PLR0911 - one return per documented case
@@ -432,7 +454,7 @@ def bag_holds(name: str, function: str, value: Value, run: Record) -> bool:
 
 # Full text
 
-ALL_PLACES = ("name", "error", "tags", "metadata values", "inputs", "outputs")
+ALL_PLACES = ("name", "error", "tags", "metadata", "inputs", "outputs")
 SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI")
 
 
@@ -467,10 +489,9 @@ def texts(place: str, run: Record) -> list[list[str]]:
             return [[run.error or ""]]
         case "tags":
             return [list(run.tags)]
-        case "metadata values":
-            return [[entry.value or "" for entry in run.entries("metadata")]]
         case "metadata":
-            return [*texts("metadata values", run), [entry.key for entry in run.entries("metadata")]]
+            entries = run.entries("metadata")
+            return [[entry.key for entry in entries], [entry.value or "" for entry in entries]]
         case _:
             payload = run.inputs if place == "inputs" else run.outputs
             return [strings(json.loads(payload))] if payload else [[]]

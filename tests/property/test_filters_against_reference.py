@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from property.populations import Population, every_atom, filters, populations
+from property.populations import START_US, Population, every_atom, filters, populations, relations
 from property.reference import Record, evaluate
 from runlake.errors import FilterError
 from runlake.fql import read_filter
@@ -57,7 +57,7 @@ def bound(text: str | None) -> BoundExpr | None:
 
 
 def in_traces(records: tuple[Record, ...], text: str, *, roots_alone: bool = False) -> set[str]:
-    return {run.trace_id for run in records if evaluate(text, run) and (run.is_root or not roots_alone)}
+    return {run.trace_id for run in records if evaluate(text, run, records) and (run.is_root or not roots_alone)}
 
 
 def check_filter(store: OpenStore, population: Population, text: str) -> None:
@@ -67,7 +67,7 @@ def check_filter(store: OpenStore, population: Population, text: str) -> None:
         if error.diagnostics[0].code != "ambiguous":
             raise
         return
-    expected = sorted(run.id for run in population.records if evaluate(text, run))
+    expected = sorted(run.id for run in population.records if evaluate(text, run, population.records))
     assert sorted(found(store, query)) == expected, text
 
 
@@ -105,12 +105,37 @@ def test_twenty_thousand_filters_find_what_the_reference_finds(
         check_filter(store, population, text)
 
 
+@quiet(25)
+@given(
+    population=populations(min_size=10, max_size=20),
+    texts=st.lists(relations, min_size=1, max_size=FILTERS_PER_POPULATION),
+)
+def test_conditions_on_relatives_find_what_the_reference_finds(
+    store: OpenStore, population: Population, texts: list[str]
+) -> None:
+    write(store, population)
+    for text in texts:
+        check_filter(store, population, text)
+
+
+@quiet(15)
+@given(population=populations(min_size=10, max_size=20), text=relations, start_s=st.integers(0, 10))
+def test_relatives_outside_the_window_count(store: OpenStore, population: Population, text: str, start_s: int) -> None:
+    """A bound on time is about the returned run; its relatives may have begun before."""
+    write(store, population)
+    start_time = START_US + start_s * 1_000_000
+    query = replace(everything(population), filter=bound(text), start_time_from=start_time)
+    late = (run for run in population.records if run.start_time >= start_time)
+    expected = sorted(run.id for run in late if evaluate(text, run, population.records))
+    assert sorted(found(store, query)) == expected
+
+
 @quiet(15)
 @given(
     population=populations(min_size=10, max_size=20),
-    own=filters,
-    root=st.none() | filters,
-    some=st.none() | filters,
+    own=filters | relations,
+    root=st.none() | filters | relations,
+    some=st.none() | filters | relations,
     is_root=st.sampled_from([None, True]),
 )
 def test_three_scopes_hold_together(
@@ -126,7 +151,7 @@ def test_three_scopes_hold_together(
         is_root=is_root,
     )
     records = population.records
-    expected = [run for run in records if evaluate(own, run) and (run.is_root or not is_root)]
+    expected = [run for run in records if evaluate(own, run, records) and (run.is_root or not is_root)]
     if root is not None:
         expected = [run for run in expected if run.trace_id in in_traces(records, root, roots_alone=True)]
     if some is not None:

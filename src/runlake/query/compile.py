@@ -7,6 +7,7 @@ beside an exact one are there for an index: each is implied by its neighbour, so
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Final, assert_never
@@ -22,15 +23,18 @@ from runlake.fql.bound import (
     Or,
     PairExists,
     PayloadLike,
+    Related,
     ScalarTest,
     ScalarValue,
     SearchTest,
     TagTest,
+    leaves,
 )
 from runlake.model.run import NO_ID
-from runlake.query.context import FilterContext
+from runlake.query.context import Candidates, FilterContext
 from runlake.query.pair_sql import compile_pairs
 from runlake.query.patterns import read_pattern
+from runlake.query.relatives import candidate_traces, compile_related, is_cheap, leaves_few
 from runlake.query.search_sql import compile_payload_like, compile_search
 from runlake.store.columns import Absence, Kind, ScalarColumn
 from runlake.store.engine import Params
@@ -48,15 +52,40 @@ def compile_filter(expr: BoundExpr, context: FilterContext) -> str:
     """The condition, safe to put next to others with AND."""
     match expr:
         case And(children=children):
-            return "(" + " AND ".join(compile_filter(child, context) for child in children) + ")"
+            return "(" + " AND ".join(_all_of(children, context)) + ")"
         case Or(children=children):
             return "(" + " OR ".join(compile_filter(child, context) for child in children) + ")"
         case Not(child=child):
             return f"NOT ({compile_filter(child, context)})"
         case Constant(value=value):
             return TRUE if value else FALSE
+        case Related():
+            return _related(expr, context)
         case _:
             return _leaf(expr, context)
+
+
+def _all_of(children: tuple[BoundExpr, ...], context: FilterContext) -> list[str]:
+    """Each condition; those that speak of relatives may count on what the cheap ones beside them leave."""
+    if not any(isinstance(leaf, Related) for child in children for leaf in leaves(child)):
+        return [compile_filter(child, context) for child in children]
+    known, few = list(context.candidates.conditions), context.candidates.are_few
+    compiled: dict[int, str] = {}
+    for index, child in enumerate(children):
+        if is_cheap(child):
+            compiled[index] = compile_filter(child, context)
+            known.append(compiled[index])
+            few = few or leaves_few(child)
+    beside = replace(context, candidates=Candidates(tuple(known), are_few=few))
+    return [compiled.get(index) or compile_filter(child, beside) for index, child in enumerate(children)]
+
+
+def _related(related: Related, context: FilterContext) -> str:
+    """What a relative must meet is compiled for the relative, of which only its trace is known."""
+    traces = candidate_traces(context)
+    known = Candidates() if traces is None else Candidates((traces,), are_few=True)
+    condition = compile_filter(related.child, replace(context, candidates=known))
+    return compile_related(related, condition, traces, context)
 
 
 def _leaf(leaf: ScalarTest | NullTest | TagTest | PairExists | SearchTest | PayloadLike, context: FilterContext) -> str:

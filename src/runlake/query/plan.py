@@ -32,6 +32,7 @@ from runlake.fql.bound import (
     leaves,
 )
 from runlake.query.compile import time_value
+from runlake.query.context import Candidates
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.scope import RunScope
 from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read
@@ -66,14 +67,10 @@ def plan_page(query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int
         sql = f"SELECT {cells} FROM ({both}) ORDER BY at_time {direction}, at_id {direction} LIMIT {int(rows)}"
     else:
         sql = scope.select(", ".join(column.sql for column in columns), conditions, tail=tail)
-    settings = {
-        **statement_settings(limits),
-        **scope.context.settings,
-        "optimize_read_in_order": int(reads_in_order(query)),
-    }
+    settings = {**statement_settings(limits), "optimize_read_in_order": int(reads_in_order(query))}
     if query.ids is not None and len(query.ids) == 1:
         settings["query_plan_optimize_lazy_materialization"] = 0
-    return RunPlan(Statement(sql, scope.params.as_tuple(), settings), columns)
+    return RunPlan(scope.statement(sql, settings), columns)
 
 
 def statement_settings(limits: QueryLimits) -> dict[str, int | str]:
@@ -98,13 +95,21 @@ def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
     if query.ids is not None:
         return [*_ids(query.ids, scope), *_times(query, scope), *_after(query, scope)]
     query = rewrite_root_filter(query)
-    conditions = [*_times(query, scope), *_after(query, scope), *_places(query, scope)]
-    conditions += [scope.condition(expr) for expr in (query.filter, query.search) if expr is not None]
+    known = [*_times(query, scope), *_places(query, scope)]
+    candidates = Candidates(tuple(known), are_few=_names_few(query))
+    conditions = [*known, *_after(query, scope)]
+    conditions += [scope.condition(expr, candidates) for expr in (query.filter, query.search) if expr is not None]
     if query.trace_filter is not None:
         conditions.append(_in_traces(["is_root", scope.condition(query.trace_filter)], scope))
     if query.tree_filter is not None:
         conditions.append(_in_traces([scope.condition(query.tree_filter)], scope))
     return conditions
+
+
+def _names_few(query: RunQuery) -> bool:
+    """Whether the query leaves out most runs before any filter is asked."""
+    named = (query.start_time_from, query.trace, query.parent_run, query.reference_examples)
+    return query.error is True or any(value is not None for value in named)
 
 
 def _ids(ids: tuple[UUID, ...], scope: RunScope) -> list[str]:

@@ -6,14 +6,15 @@ The only place where a tenant becomes part of a statement. A run's row lies in `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from runlake.fql.bound import BoundExpr
 from runlake.query.compile import compile_filter
-from runlake.query.context import FilterContext
+from runlake.query.context import NO_CANDIDATES, Candidates, FilterContext
 from runlake.store.columns import ColumnMap
-from runlake.store.engine import Params
+from runlake.store.engine import Params, Statement
 from runlake.store.moment import Moment
 
 
@@ -28,8 +29,16 @@ class RunScope:
         self.tenant = params.add("UUID", tenant_id)
         self.visible = params.add("UInt64", moment.visible_version)
         self._moment = moment
+        self._open_versions: str | None = None
         self._in_sessions = self._sessions(sessions)
-        self.context = FilterContext(params, columns, tenant=self.tenant, visible=self.visible)
+        self.context = FilterContext(
+            params,
+            columns,
+            tenant=self.tenant,
+            visible=self.visible,
+            runs=self.select,
+            repeats=self.reads_both,
+        )
 
     def _sessions(self, sessions: tuple[UUID, ...]) -> str:
         match sessions:
@@ -40,9 +49,9 @@ class RunScope:
             case _:
                 return f"session_id IN {self.params.add('Array(UUID)', sessions)}"
 
-    def condition(self, expr: BoundExpr) -> str:
-        """The condition of a bound filter, within this tenant."""
-        return compile_filter(expr, self.context)
+    def condition(self, expr: BoundExpr, candidates: Candidates = NO_CANDIDATES) -> str:
+        """The condition of a bound filter, within this tenant; ``candidates`` is what else the same run must meet."""
+        return compile_filter(expr, replace(self.context, candidates=candidates))
 
     def select(self, cells: str, conditions: Sequence[str], *, tail: str = "") -> str:
         """``SELECT cells`` of every run in scope that meets all conditions.
@@ -54,6 +63,15 @@ class RunScope:
         if not self.reads_both:
             return closed
         return f"{closed} UNION ALL {self._select_open(cells, conditions, tail)}"
+
+    def statement(self, sql: str, settings: Mapping[str, int | str]) -> Statement:
+        """The finished statement, with the values, settings and shared selects that its conditions need.
+
+        A shared select may refer to those that were shared before it.
+        """
+        shared = [f"{name} AS MATERIALIZED ({select})" for select, name in self.context.shared.items()]
+        prelude = f"WITH {', '.join(shared)} " if shared else ""
+        return Statement(prelude + sql, self.params.as_tuple(), {**settings, **self.context.settings})
 
     @property
     def reads_both(self) -> bool:
@@ -73,7 +91,9 @@ class RunScope:
         """The latest visible state of each open run; a state that says ``settled`` is to be found in ``runs``."""
         versions = self._moment.open_versions
         if versions is not None:
-            latest = f"has({self.params.add('Array(UInt64)', versions)}, version)"
+            # Bound once, so that equal selects have equal text.
+            self._open_versions = self._open_versions or self.params.add("Array(UInt64)", versions)
+            latest = f"has({self._open_versions}, version)"
         else:
             latest = (
                 f"version IN (SELECT max(version) FROM open_runs WHERE tenant_id = {self.tenant}"

@@ -14,7 +14,7 @@ from runlake.query.plan import scoped, statement_settings
 from runlake.query.related import SUMMARY_CELLS, read_summary, set_summary_sql
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.query.scope import RunScope
-from runlake.store.engine import Engine, Row, Statement
+from runlake.store.engine import Engine, Row
 from runlake.store.moment import Moment
 
 MAX_GROUPS: Final = 1_000
@@ -114,8 +114,7 @@ class StatsReader:
         return found
 
     def _rows(self, sql: str, scope: RunScope) -> list[Row]:
-        settings = {**statement_settings(self._limits), **scope.context.settings}
-        return self._engine.select(Statement(sql, scope.params.as_tuple(), settings)).rows
+        return self._engine.select(scope.statement(sql, statement_settings(self._limits))).rows
 
 
 def _group_sql(by: Grouping, scope: RunScope) -> str:
