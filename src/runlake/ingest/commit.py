@@ -1,13 +1,14 @@
 """One commit: the writes of many requests become rows, are put on disk, and become visible together.
 
-Runs in the writer's thread only, so nothing here is locked. Order on disk: ``runs`` first, then ``open_runs`` (settled
-marks last), then ``feedback``; visibility last of all. A crash anywhere in between loses nothing acknowledged and
+Runs in the writer's thread only, so nothing here is locked. Rows go to disk side by side, settled marks after the rows
+they point to, visibility last of all. A crash anywhere in between loses nothing acknowledged and
 doubles nothing: see ``ingest.recovery``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID
@@ -85,6 +86,11 @@ class Committer:
         self._orphans = orphans
         self._version = last_version
         self._now_us = now_us
+        self._helpers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="runlake-insert")
+
+    def close(self) -> None:
+        """End the helper threads; the last commit is done."""
+        self._helpers.shutdown()
 
     def commit(self, batches: Sequence[IngestBatch]) -> None:
         """Put every write of ``batches`` on disk and make it visible; on any error nothing of it is visible."""
@@ -242,14 +248,22 @@ class Committer:
         self._remember(placed, marks)
 
     def _insert(self, rows: Rows) -> None:
-        if rows.runs:
-            self._engine.insert("runs", RUN_COLUMNS, rows.runs)
-        if rows.open_runs:
-            self._engine.insert("open_runs", RUN_COLUMNS, rows.open_runs)
+        """Everything at once, but settled marks only after the rows they point to are on disk."""
+        inserts = (
+            ("feedback", FEEDBACK_COLUMNS, rows.feedback),
+            ("open_runs", RUN_COLUMNS, rows.open_runs),
+        )
+        others = [self._helpers.submit(self._engine.insert, *insert) for insert in inserts if insert[2]]
+        try:
+            if rows.runs:
+                self._engine.insert("runs", RUN_COLUMNS, rows.runs)
+        finally:
+            # Also after a failure: what is still being written must not outlive the clean-up of this commit.
+            wait(others)
+        for other in others:
+            other.result()
         if rows.settled:
             self._engine.insert("open_runs", SETTLED_COLUMNS, rows.settled)
-        if rows.feedback:
-            self._engine.insert("feedback", FEEDBACK_COLUMNS, rows.feedback)
 
     def _remember(
         self, placed: Sequence[tuple[Change, DerivedRun, UUID, int]], marks: Sequence[tuple[RunKey, int]]

@@ -117,6 +117,7 @@ class Writer:
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
+        self._committer.close()
 
     async def write(self, batch: IngestBatch) -> None:
         """Return when the batch is on disk and visible; raise, with nothing of it visible, otherwise."""
