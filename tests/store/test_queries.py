@@ -453,7 +453,7 @@ def test_terms_are_normalised_like_the_searched_text(store: OpenStore, payload: 
     ("text", "index"),
     [
         ("and(eq(metadata_key, 'env'), eq(metadata_value, 'prod'))", "metadata_pairs_index"),
-        ("eq(metadata_key, 'env')", "metadata_keys_index"),
+        ("eq(metadata_key, 'env')", "metadata_pairs_index"),
         ("has(tags, 'prod')", "tags_index"),
         ('search("capital")', "search_index"),
         ('search("étude")', "search_index"),

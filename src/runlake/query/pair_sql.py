@@ -79,9 +79,9 @@ def compile_pairs(exists: PairExists, context: FilterContext) -> str:
     lookup = _lookup(exists.conditions, keys, stored, params)
     if lookup is not None:
         return lookup
-    hints = [_one_of(stored.keys, keys, params)] if keys is not None else []
+    hints = [_one_of(stored.pairs, keys, params)] if keys is not None else []
     hints += _value_hints(exists, context)
-    if stored.values is not None:
+    if stored.keys is not None and stored.values is not None:
         found = _in_parallel(exists.conditions, stored.keys, stored.values, params)
     else:
         found = _in_pairs(exists.conditions, stored, keys, params)
@@ -115,7 +115,7 @@ def _lookup(
         return None
     others = [test for test in conditions if not _is_key_choice(test)]
     if not others:
-        return _one_of(stored.keys, keys, params)
+        return _one_of(stored.pairs, keys, params)
     only = others[0]
     if len(others) > 1 or not isinstance(only, PairTest) or not _is_text_choice(only):
         return None
@@ -188,8 +188,8 @@ def _in_pairs(
     among = f"{key} IN {params.add('Array(String)', keys)} AND " if keys is not None else ""
     return (
         f"(arrayExists(e -> {split} > 0 AND NOT {is_cut} AND {whole}, {stored.pairs})"
-        f" OR (arrayExists(e -> {among}{is_cut}, {stored.pairs})"
-        f" AND arrayExists(e -> {is_cut} AND {cut}, {stored.pairs})))"
+        f" OR (arrayExists(e -> {split} > 0 AND {among}{is_cut}, {stored.pairs})"
+        f" AND arrayExists(e -> {split} > 0 AND {is_cut} AND {cut}, {stored.pairs})))"
     )
 
 

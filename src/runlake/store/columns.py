@@ -54,12 +54,13 @@ class ScalarColumn:
 class PairColumns:
     """Where the entries of a family lie.
 
-    ``keys`` and ``pairs`` carry indexes over whole elements. ``values`` runs in parallel with ``keys``; a family
-    without it keeps values in ``pairs`` alone, long ones cut (``model.pairs``), and ``payload`` is their JSON text.
+    ``pairs`` holds pairs and keys alone, under an index over whole elements. ``keys`` and ``values`` run in parallel;
+    a family without them keeps values in ``pairs`` alone, long ones cut (``model.pairs``), and ``payload`` is their
+    JSON text.
     """
 
-    keys: str
     pairs: str
+    keys: str | None = None
     values: str | None = None
     payload: str | None = None
 
@@ -157,9 +158,9 @@ RUN_COLUMNS: Final = ColumnMap(
         ScalarField.REFERENCE_DATASET_ID: ScalarColumn("NULL", Kind.ID, Absence.ALWAYS),
     },
     pairs={
-        PairFamily.METADATA: PairColumns("metadata_keys", "metadata_pairs", values="metadata_values"),
-        PairFamily.INPUT: PairColumns("input_keys", "input_pairs", payload="inputs"),
-        PairFamily.OUTPUT: PairColumns("output_keys", "output_pairs", payload="outputs"),
+        PairFamily.METADATA: PairColumns("metadata_pairs", keys="metadata_keys", values="metadata_values"),
+        PairFamily.INPUT: PairColumns("input_pairs", payload="inputs"),
+        PairFamily.OUTPUT: PairColumns("output_pairs", payload="outputs"),
     },
     search={
         SearchField.NAME: SearchColumn("toString(name)"),

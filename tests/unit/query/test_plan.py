@@ -37,7 +37,7 @@ def where(query: RunQuery, moment: Moment = QUIET) -> str:
         ('has(tags, "a")', "has(tags, {p3:String})"),
         ("and(eq(metadata_key, 'k'), eq(metadata_value, 'v'))", "has(metadata_pairs, {p3:String})"),
         ("and(in(metadata_key, ['a', 'b']), eq(metadata_value, 'v'))", "hasAny(metadata_pairs, {p3:Array(String)})"),
-        ("neq(metadata_key, 'k')", "NOT (has(metadata_keys, {p3:String}))"),
+        ("neq(metadata_key, 'k')", "NOT (has(metadata_pairs, {p3:String}))"),
         ('search("word")', "(hasAllTokens(search_text, {p3:Array(String)}))"),
         ("eq(last_queued_at, null)", "true"),
         ("in(id, [])", "false"),

@@ -26,9 +26,7 @@ CREATE TABLE IF NOT EXISTS runs (
   metadata_keys Array(LowCardinality(String)) CODEC(ZSTD(1)),
   metadata_values Array(String) CODEC(ZSTD(1)),
   metadata_pairs Array(String) CODEC(ZSTD(1)),
-  input_keys Array(LowCardinality(String)) CODEC(ZSTD(1)),
   input_pairs Array(String) CODEC(ZSTD(1)),
-  output_keys Array(LowCardinality(String)) CODEC(ZSTD(1)),
   output_pairs Array(String) CODEC(ZSTD(1)),
   model LowCardinality(String),
   provider LowCardinality(String),
@@ -69,11 +67,8 @@ CREATE TABLE IF NOT EXISTS runs (
   INDEX search_index search_text TYPE text(tokenizer = 'splitByNonAlpha'),
   INDEX tags_index tags TYPE text(tokenizer = 'array'),
   INDEX metadata_pairs_index metadata_pairs TYPE text(tokenizer = 'array'),
-  INDEX metadata_keys_index metadata_keys TYPE text(tokenizer = 'array'),
   INDEX input_pairs_index input_pairs TYPE text(tokenizer = 'array'),
-  INDEX input_keys_index input_keys TYPE text(tokenizer = 'array'),
-  INDEX output_pairs_index output_pairs TYPE text(tokenizer = 'array'),
-  INDEX output_keys_index output_keys TYPE text(tokenizer = 'array')
+  INDEX output_pairs_index output_pairs TYPE text(tokenizer = 'array')
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(start_time)
