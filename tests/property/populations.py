@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as st
 
 from property.reference import Entry, Record
+from runlake.model.attachments import Attachment, encode_attachments
 from runlake.model.dotted_order import append_segment, root_segment
 from runlake.model.project import Feedback
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
@@ -85,7 +86,9 @@ _DRAFTS = st.builds(
     error=st.sampled_from(ERRORS),
     tags=st.lists(st.sampled_from(TAGS), max_size=3, unique=True).map(tuple),
     metadata=st.dictionaries(
-        st.sampled_from(["k1", "k2", "env", "thread_id", "session_id", "a.b"]), st.sampled_from(VALUES), max_size=4
+        st.sampled_from(["k1", "k2", "env", "thread_id", "session_id", "a.b", "ls_user_id"]),
+        st.sampled_from(VALUES),
+        max_size=4,
     ),
     inputs=st.none()
     | st.fixed_dictionaries(
@@ -170,15 +173,29 @@ def _record(draft: _Draft, run_id: UUID, session_id: UUID, start_time: int, pare
         feedback=_marks(draft),
         tokens=(0, 0) if is_open or draft.tokens is None else draft.tokens,
         costs=(Decimal("0.25"), Decimal("0.5")) if not is_open and draft.tokens and draft.has_costs else None,
+        details={} if is_open else _details(draft),
+        attachments=("a",) if draft.has_example else (),
     )
+
+
+def _details(draft: _Draft) -> dict[str, Decimal]:
+    found = {}
+    if draft.tokens and draft.tokens[0]:
+        found["prompt_token_details.cache_read"] = Decimal(draft.tokens[0] - 1)
+    if draft.tokens and draft.has_costs:
+        found["completion_cost_details.reasoning"] = Decimal("0.000125")
+    return found
 
 
 def _outputs(draft: _Draft) -> dict[str, Any]:
     if draft.tokens is None:
         return draft.outputs
     usage: dict[str, Any] = {"input_tokens": draft.tokens[0], "output_tokens": draft.tokens[1]}
+    if draft.tokens[0]:
+        usage["input_token_details"] = {"cache_read": draft.tokens[0] - 1}
     if draft.has_costs:
         usage |= {"input_cost": 0.25, "output_cost": 0.5, "total_cost": 0.75}
+        usage["output_cost_details"] = {"reasoning": 0.000125}
     return {**draft.outputs, "usage_metadata": usage}
 
 
@@ -201,6 +218,7 @@ def _writes(draft: _Draft, record: Record) -> list[RunWrite]:
         fields[RunField.ERROR] = record.error
     if draft.has_example:
         fields[RunField.REFERENCE_EXAMPLE_ID] = EXAMPLE
+        fields[RunField.ATTACHMENTS] = encode_attachments([Attachment("a", "text/plain", b"x")])
     if record.first_token_time is not None:
         token = {"name": "new_token", "time": _iso(record.first_token_time)}
         fields[RunField.EVENTS] = _json([token]).encode()
@@ -343,6 +361,22 @@ _AMOUNT_ATOMS = (
     "lt(prompt_cost, 1e30)",
     "gt(prompt_cost, 0.2499999999999999)",
     "eq(completion_cost, null)",
+    "gte(prompt_token_details.cache_read, 999)",
+    "neq(prompt_token_details.cache_read, 2)",
+    "in(prompt_token_details.cache_read, [2, 999])",
+    "eq(prompt_token_details.cache_read, null)",
+    "neq(prompt_token_details.audio, null)",
+    "lt(completion_cost_details.reasoning, 0.001)",
+    "eq(completion_cost_details.reasoning, 0.000125)",
+    "nin(completion_cost_details.reasoning, [0.000125])",
+    "neq(completion_cost_details.reasoning, null)",
+    "eq(prompt_cost_details.cache_read, 0)",
+    "eq(attachments, null)",
+    "neq(attachments, null)",
+    'eq(ls_user_id, "v1")',
+    'neq(ls_user_id, "v1")',
+    "eq(ls_user_id, null)",
+    "like(ls_user_id, 'v%')",
 )
 _TAG_ATOMS = (
     'has(tags, "prod")',

@@ -72,6 +72,8 @@ class Record:
     feedback: tuple[Entry, ...] = ()
     tokens: tuple[int, int] = (0, 0)
     costs: tuple[Decimal, Decimal] | None = None
+    details: Mapping[str, Decimal] = field(default_factory=dict)
+    attachments: tuple[str, ...] = ()
 
     @property
     def is_root(self) -> bool:
@@ -156,6 +158,8 @@ def comparison_holds(comparison: Comparison, run: Record) -> bool:  # noqa: PLR0
         return searched(raw(comparison.value), (name,), run)
     if name == "tags":
         return tags_hold(function, comparison.value, run)
+    if "_details." in name:
+        return scalar_holds(function, run.details.get(name), comparison.value, as_number)
     if name not in SCALARS:
         return dotted_holds(comparison, run)
     getter, read = SCALARS[name]
@@ -247,6 +251,7 @@ SCALARS: dict[str, tuple[Callable[[Record], Any], Callable[[Any], Any]]] = {
     "is_root": (lambda run: run.is_root, bool),
     "thread_id": (thread, as_text),
     "dotted_order": (lambda run: run.dotted_order, as_text),
+    "attachments": (lambda run: run.attachments or None, as_text),
     "start_time": (lambda run: run.start_time, as_time),
     "end_time": (lambda run: run.end_time, as_time),
     "first_token_time": (lambda run: run.first_token_time, as_time),
@@ -419,6 +424,8 @@ def dotted_holds(comparison: Comparison, run: Record) -> bool:
     """The value under one key; a denial holds without the key too."""
     assert comparison.field is not None
     root, *rest = comparison.field.segments
+    if root == "ls_user_id":
+        root, rest = "metadata", [root]
     function, wanted = str(comparison.function), raw(comparison.value)
     if function in NEGATIVE:
         twin = Comparison(

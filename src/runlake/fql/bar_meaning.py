@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from math import prod
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from runlake.fql.bound import (
     And,
     BoundExpr,
     Comparator,
     Constant,
+    DetailTest,
     Leaf,
     Not,
     NullTest,
@@ -34,6 +35,7 @@ from runlake.fql.bound import (
     negation,
 )
 
+_ValueTest = TypeVar("_ValueTest", ScalarTest, DetailTest)
 _MAX_ALTERNATIVES = 1000
 
 
@@ -51,24 +53,28 @@ def normal_form(expr: BoundExpr) -> BoundExpr:
 
 
 def _leaf(leaf: Leaf) -> BoundExpr:
+    found: BoundExpr
     match leaf:
         case ScalarTest():
-            return _scalar(leaf)
+            found = _value(leaf)
+        case DetailTest():
+            found = _value(leaf)
         case TagTest(comparator=Comparator.IN, value=tuple() as tags):
-            return any_of(TagTest(comparator=Comparator.EQ, value=tag) for tag in tags)
+            found = any_of(TagTest(comparator=Comparator.EQ, value=tag) for tag in tags)
         case PairExists(family=family, conditions=conditions):
-            return any_of(PairExists(family=family, conditions=each) for each in _alternatives(conditions))
+            found = any_of(PairExists(family=family, conditions=each) for each in _alternatives(conditions))
         case SearchTest(terms=terms, fields=fields):
-            return all_of(SearchTest(terms=(term,), fields=fields) for term in terms)
+            found = all_of(SearchTest(terms=(term,), fields=fields) for term in terms)
         case Related(axis=axis, child=child, count=count):
-            return Related(axis=axis, child=normal_form(child), count=count)
+            found = Related(axis=axis, child=normal_form(child), count=count)
         case Constant() | NullTest() | TagTest() | PayloadLike():
-            return leaf
+            found = leaf
         case _:
             assert_never(leaf)
+    return found
 
 
-def _scalar(test: ScalarTest) -> BoundExpr:
+def _value(test: _ValueTest) -> BoundExpr:
     positive = replace(test, comparator=test.comparator.positive)
     values = test.value if isinstance(test.value, tuple) else (test.value,)
     listed = positive if positive.comparator is not Comparator.IN else None

@@ -45,7 +45,7 @@ def reword(comparison: Comparison) -> Expr:
             return _reword_bag(comparison, target)
         case FieldRow():
             return _reword_row(comparison, found)
-        case None:
+        case _:
             return comparison
 
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from runlake.fql.ast import And, Comparison, Expr, FieldPath, Function, Not, NullValue, TextValue, Value
 from runlake.fql.bound import PairFamily, PairPart, ScalarField
-from runlake.fql.fields import BagTarget, DottedField, FieldRow, Kind, PairTarget, TagsTarget, find_field
+from runlake.fql.fields import BagTarget, DetailField, DottedField, FieldRow, Kind, PairTarget, TagsTarget, find_field
 from runlake.fql.source import Span
 
 ANY_PATTERN = "%"
@@ -133,6 +133,8 @@ def find_subject(path: tuple[str, ...]) -> Subject | None:
             return _row_subject(row)
         case DottedField() as field:
             return dotted_subject(field)
+        case DetailField() as field:
+            return _detail_subject(field)
         case None:
             return None
 
@@ -155,6 +157,18 @@ def dotted_subject(field: DottedField) -> Subject:
         takes_booleans=field.part is PairPart.SCORE,
         family=field.family,
         key=field.key,
+    )
+
+
+def _detail_subject(field: DetailField) -> Subject:
+    return Subject(
+        name=f"{field.details}.{print_key(field.part)}",
+        path=(field.details.value, field.part),
+        functions=field.functions,
+        equality=Function.EQ,
+        presence=Presence.VALUE,
+        text=Text.NONE,
+        takes_numbers=True,
     )
 
 
@@ -196,12 +210,15 @@ def _row_subject(row: FieldRow) -> Subject:
                 takes_booleans=part is PairPart.SCORE,
                 family=family,
             )
+        case DottedField() as field:
+            # By its own name: the key is not part of what is written.
+            return replace(dotted_subject(field), name=row.name, path=(row.name,), presence=Presence.VALUE, key=None)
         case TagsTarget() | ScalarField():
             return Subject(
                 name=row.name,
                 path=(row.name,),
                 functions=row.functions,
-                equality=Function.HAS if isinstance(row.target, TagsTarget) else Function.EQ,
+                equality=_equality(row),
                 presence=Presence.NONE if row.kind in _NEVER_ABSENT else Presence.VALUE,
                 text=Text.WORDS if Function.SEARCH in row.functions else Text.NONE,
                 takes_numbers=row.kind in _NUMERIC,
@@ -209,6 +226,12 @@ def _row_subject(row: FieldRow) -> Subject:
             )
         case _:
             assert_never(row.target)
+
+
+def _equality(row: FieldRow) -> Function | None:
+    if row.kind is Kind.PRESENCE:
+        return None
+    return Function.HAS if isinstance(row.target, TagsTarget) else Function.EQ
 
 
 def _bag(

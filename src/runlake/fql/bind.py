@@ -26,7 +26,16 @@ from runlake.fql.bound import (
     negation,
     related,
 )
-from runlake.fql.fields import DottedField, FieldRow, Kind, PairTarget, find_field, find_pair_part, nearest_name
+from runlake.fql.fields import (
+    DetailField,
+    DottedField,
+    FieldRow,
+    Kind,
+    PairTarget,
+    find_field,
+    find_pair_part,
+    nearest_name,
+)
 from runlake.fql.literals import Refusal
 from runlake.fql.pairs import PairMember
 from runlake.fql.source import Source, Span, quoted
@@ -165,10 +174,12 @@ def _bind_comparison(comparison: Comparison) -> BoundExpr:
     found = _resolve(comparison)
     if isinstance(found, FieldRow):
         return leaves.bind_row(found, comparison)
+    if isinstance(found, DetailField):
+        return leaves.bind_detail(found, str(comparison.field), comparison.function, comparison.value)
     return leaves.bind_dotted(found, str(comparison.field), comparison.function, comparison.value)
 
 
-def _resolve(comparison: Comparison) -> FieldRow | DottedField:
+def _resolve(comparison: Comparison) -> FieldRow | DottedField | DetailField:
     """The field of a comparison, which must exist and take the function."""
     path, function = comparison.field, comparison.function
     found = find_field(path.segments) if path else None

@@ -83,7 +83,8 @@ class ScalarField(StrEnum):
     ``TOTAL_COST`` ``PROMPT_COST`` ``COMPLETION_COST``                    ``Decimal``
     ====================================================================  ==============================
 
-    ``LIKE`` and ``NOTLIKE`` take a ``str`` pattern and come only with the ``str`` fields.
+    ``LIKE`` and ``NOTLIKE`` take a ``str`` pattern and come only with the ``str`` fields. ``ATTACHMENTS`` comes only in
+    a ``NullTest``.
     """
 
     ID = "id"
@@ -109,6 +110,7 @@ class ScalarField(StrEnum):
     PROMPT_COST = "prompt_cost"
     COMPLETION_COST = "completion_cost"
     DOTTED_ORDER = "dotted_order"
+    ATTACHMENTS = "attachments"
     REFERENCE_EXAMPLE_ID = "reference_example_id"
     REFERENCE_DATASET_ID = "reference_dataset_id"
 
@@ -135,6 +137,23 @@ class PairPart(StrEnum):
     SCORE = "score"
     COMMENT = "comment"
     SOURCE = "source"
+
+
+class DetailMap(StrEnum):
+    """A map from names to parts of a sum, such as the cached tokens of a prompt; the member's value is its wire name.
+
+    Tokens are ``int``, costs ``Decimal``.
+    """
+
+    PROMPT_TOKENS = "prompt_token_details"
+    COMPLETION_TOKENS = "completion_token_details"
+    PROMPT_COST = "prompt_cost_details"
+    COMPLETION_COST = "completion_cost_details"
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether the parts are costs."""
+        return self in (DetailMap.PROMPT_COST, DetailMap.COMPLETION_COST)
 
 
 class SearchField(StrEnum):
@@ -204,6 +223,20 @@ class NullTest:
 
     field: ScalarField
     negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailTest:
+    """The part of that name in one of the maps stands in relation ``comparator`` to ``value``.
+
+    As ``ScalarTest`` for lists and absent values; never ``LIKE``. ``EQ`` with ``None``: the map has no such part;
+    ``NEQ`` with ``None``: it has.
+    """
+
+    details: DetailMap
+    part: str
+    comparator: Comparator
+    value: int | Decimal | tuple[int | Decimal, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +389,9 @@ class Related:
     count: CountTest | None = None
 
 
-Leaf: TypeAlias = Constant | ScalarTest | NullTest | TagTest | PairExists | SearchTest | PayloadLike | Related
+Leaf: TypeAlias = (
+    Constant | ScalarTest | NullTest | DetailTest | TagTest | PairExists | SearchTest | PayloadLike | Related
+)
 BoundExpr: TypeAlias = And | Or | Not | Leaf
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from runlake.fql.ast import Function
-from runlake.fql.bound import PairFamily, PairPart, ScalarField, SearchField
+from runlake.fql.bound import DetailMap, PairFamily, PairPart, ScalarField, SearchField
 
 
 class Kind(StrEnum):
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     TAGS = "tags"
     JSON = "json"
     PAIR_PART = "pair part"
+    PRESENCE = "presence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,40 @@ class TagsTarget:
     """The tags of the run."""
 
 
-Target: TypeAlias = ScalarField | PairTarget | BagTarget | TagsTarget
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DottedField:
+    """The value under one key of a family; no ``part`` means that the literal tells score from value."""
+
+    family: PairFamily
+    key: str
+    part: PairPart | None
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What the value may be compared by."""
+        match self.part:
+            case PairPart.SCORE:
+                return SCORE_FUNCTIONS
+            case PairPart.COMMENT | PairPart.SOURCE:
+                return TEXT_PART_FUNCTIONS
+            case _:
+                return DOTTED_FUNCTIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailField:
+    """One part of a sum of tokens or costs."""
+
+    details: DetailMap
+    part: str
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What the part may be compared by."""
+        return SCORE_FUNCTIONS
+
+
+Target: TypeAlias = ScalarField | PairTarget | BagTarget | TagsTarget | DottedField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +271,14 @@ _DESCRIPTIONS = (
         (*_EQUALITY, *_PATTERN, _F.SEARCH),
         "The error text; `true` and `false` ask whether there is one.",
     ),
+    FieldRow(
+        name="ls_user_id",
+        kind=Kind.TEXT,
+        functions=(*_EQUALITY, *_ORDER, *_PATTERN),
+        target=DottedField(family=PairFamily.METADATA, key="ls_user_id", part=PairPart.VALUE),
+        doc="The user: the metadata value under `ls_user_id`.",
+    ),
+    _scalar(_S.ATTACHMENTS, Kind.PRESENCE, _EQUAL, "The attached files; only whether there are any."),
     _scalar(_S.DOTTED_ORDER, Kind.TEXT, (*_EQUALITY, *_ORDER, *_PATTERN), "The place of the run in its trace."),
     FieldRow(
         name="execution_order",
@@ -363,28 +405,9 @@ NEAR_NAMES: dict[str, str] = {
 """Names that people try, and the field that was meant, where likeness alone would not find it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DottedField:
-    """The value under one key of a family; no ``part`` means that the literal tells score from value."""
-
-    family: PairFamily
-    key: str
-    part: PairPart | None
-
-    @property
-    def functions(self) -> tuple[Function, ...]:
-        """What the value may be compared by."""
-        match self.part:
-            case PairPart.SCORE:
-                return SCORE_FUNCTIONS
-            case PairPart.COMMENT | PairPart.SOURCE:
-                return TEXT_PART_FUNCTIONS
-            case _:
-                return DOTTED_FUNCTIONS
-
-
 _NAMES = tuple(row.name for row in FIELDS)
 _BY_NAME = {name: row for row in FIELDS for name in (row.name, *row.aliases)}
+_DETAIL_MAPS = {details.value: details for details in DetailMap}
 _DOTTED_ROOTS = {
     ("metadata",): PairFamily.METADATA,
     ("extra", "metadata"): PairFamily.METADATA,
@@ -397,11 +420,13 @@ _DOTTED_ROOTS = {
 _FEEDBACK_PARTS = {part.value: part for part in PairPart if part is not PairPart.KEY}
 
 
-def find_field(segments: tuple[str, ...]) -> FieldRow | DottedField | None:
+def find_field(segments: tuple[str, ...]) -> FieldRow | DottedField | DetailField | None:
     """The field that the parts of a path name, or None."""
     row = _BY_NAME.get(".".join(segments))
     if row is not None:
         return row
+    if segments[0] in _DETAIL_MAPS and len(segments) > 1:
+        return DetailField(details=_DETAIL_MAPS[segments[0]], part=".".join(segments[1:]))
     for root, family in _DOTTED_ROOTS.items():
         rest = segments[len(root) :]
         if segments[: len(root)] == root and rest:

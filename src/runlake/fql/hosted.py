@@ -25,7 +25,16 @@ from runlake.fql.ast import (
     Value,
 )
 from runlake.fql.bound import PairFamily, PairPart, ScalarField
-from runlake.fql.fields import FUNCTIONS, DottedField, FieldRow, Kind, PairTarget, find_field, find_pair_part
+from runlake.fql.fields import (
+    FUNCTIONS,
+    DetailField,
+    DottedField,
+    FieldRow,
+    Kind,
+    PairTarget,
+    find_field,
+    find_pair_part,
+)
 from runlake.fql.literals import Refusal
 from runlake.fql.source import Source, Span, quoted
 
@@ -80,9 +89,10 @@ def _function(comparison: Comparison) -> Iterator[Refusal]:
     elif function is Function.SEARCH:
         message = "search takes text alone in the hosted service"
         yield _objection(message, path.span, suggestion='search("text")')
-    elif isinstance(found, DottedField):
+    elif isinstance(found, (DottedField, DetailField)):
         message = f"the hosted service has no dotted fields such as {quoted(str(path))}"
-        yield _objection(message, path.span, suggestion=_as_pair(found))
+        suggestion = _as_pair(found) if isinstance(found, DottedField) else None
+        yield _objection(message, path.span, suggestion=suggestion)
     elif isinstance(found, FieldRow) and str(path) != found.name:
         message = f"{quoted(str(path))} is not a field of the hosted service"
         yield _objection(message, path.span, suggestion=found.name)

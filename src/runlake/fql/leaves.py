@@ -25,6 +25,7 @@ from runlake.fql.bound import (
     BoundExpr,
     Comparator,
     Constant,
+    DetailTest,
     NullTest,
     PairExists,
     PairFamily,
@@ -40,7 +41,7 @@ from runlake.fql.bound import (
     all_of,
     negation,
 )
-from runlake.fql.fields import BagTarget, DottedField, FieldRow, Kind, PairTarget, TagsTarget
+from runlake.fql.fields import BagTarget, DetailField, DottedField, FieldRow, Kind, PairTarget, TagsTarget
 from runlake.fql.literals import Refusal
 from runlake.fql.numeric import looks_numeric
 from runlake.fql.parser import parse_object
@@ -64,8 +65,25 @@ def bind_row(row: FieldRow, comparison: Comparison) -> BoundExpr:
         case PairTarget(family=family, part=part):
             test = read_pair_test(part, row.name, function, value)
             return test if isinstance(test, Constant) else pairs.alone(family, test)
+        case DottedField() as field:
+            return bind_dotted(field, row.name, function, value)
         case _:
             assert_never(row.target)
+
+
+def bind_detail(field: DetailField, name: str, function: Function, value: Value) -> BoundExpr:
+    """A comparison with a part of a sum; a number, or null for a part that is not there."""
+    read = literals.read_decimal if field.details.is_cost else literals.read_integer
+    comparator = Comparator(function)
+    if isinstance(value, NullValue):
+        _only_equality(name, function, value)
+        return DetailTest(details=field.details, part=field.part, comparator=comparator, value=None)
+    if function not in _LISTS:
+        return DetailTest(details=field.details, part=field.part, comparator=comparator, value=read(value, name))
+    items = tuple(dict.fromkeys(read(item, name) for item in _items(name, function, value)))
+    if not items:
+        return Constant(value=function is Function.NIN)
+    return DetailTest(details=field.details, part=field.part, comparator=comparator, value=items)
 
 
 def bind_dotted(field: DottedField, name: str, function: Function, value: Value) -> BoundExpr:
@@ -142,6 +160,9 @@ def _bind_scalar(field: ScalarField, row: FieldRow, function: Function, value: V
     absence = _asked_absence(row, function, value)
     if absence is not None:
         return NullTest(field=field, negated=absence is (function is Function.NEQ))
+    if row.kind is Kind.PRESENCE:
+        message = f"{row.name} is compared with null alone, not with {literals.shown(value)}"
+        raise Refusal(message, span=value.span, suggestion=f"neq({row.name}, null)")
     if function in _LISTS:
         items = [literals.read_scalar(item, row) for item in _items(row.name, function, value)]
         listed = tuple(dict.fromkeys(items))

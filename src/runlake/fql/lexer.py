@@ -7,6 +7,7 @@ comes first in the text.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -92,6 +93,10 @@ _ONE_LETTER = {
     "%": "\\%",
     "_": "\\_",
 }
+_JSON = json.JSONDecoder()
+_BEHIND_STRING = (")", ",", "]", "}", ":", "")
+_MAX_RECOVERIES = 16
+"""How often JSON with a quote in it is tried to be read; each try may walk to the end of the text."""
 _CURLY_QUOTES = "\u2018\u2019\u201a\u201c\u201d\u201e"
 
 
@@ -109,15 +114,44 @@ def tokenize(source: Source) -> list[Token]:
         message = f"the filter is longer than {MAX_TEXT_BYTES} bytes"
         return [Token(TokenKind.BROKEN, Span(0, 0), message)]
     offset = _skip_space(source.text, 0)
+    attempts = _MAX_RECOVERIES
     try:
         while offset < len(source.text):
-            tokens.append(_next_token(source.text, offset, tokens))
-            offset = _skip_space(source.text, tokens[-1].span.end)
+            token = _next_token(source.text, offset, tokens)
+            if attempts and _is_cut_object(source.text, token):
+                attempts -= 1
+                token = _whole_object(source.text, token) or token
+            tokens.append(token)
+            offset = _skip_space(source.text, token.span.end)
     except _BrokenError as broken:
         tokens.append(Token(TokenKind.BROKEN, broken.span, broken.message))
     else:
         tokens.append(Token(TokenKind.END, Span(offset, offset), ""))
     return tokens
+
+
+def _is_cut_object(text: str, token: Token) -> bool:
+    """Whether JSON text in single quotes seems to have ended at a quote inside it.
+
+    Old clients put JSON between single quotes as it is, so that ``{"name": "O'Brien"}`` ends too early.
+    """
+    if token.kind is not TokenKind.STRING or text[token.span.start] != "'" or not token.text.lstrip().startswith("{"):
+        return False
+    behind = _skip_space(text, token.span.end)
+    return text[behind : behind + 1] not in _BEHIND_STRING or not token.text.rstrip().endswith("}")
+
+
+def _whole_object(text: str, token: Token) -> Token | None:
+    """The token with all of the JSON object that begins in it, where a quote stands right behind that."""
+    start = _skip_space(text, token.span.start + 1)
+    try:
+        _, end = _JSON.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    end = _skip_space(text, end)
+    if text[end : end + 1] != "'":
+        return None
+    return Token(TokenKind.STRING, Span(token.span.start, end + 1), text[token.span.start + 1 : end])
 
 
 def _skip_space(text: str, offset: int) -> int:

@@ -18,6 +18,7 @@ from runlake.fql.bound import (
     BoundExpr,
     Comparator,
     Constant,
+    DetailTest,
     Not,
     NullTest,
     Or,
@@ -88,12 +89,12 @@ def _related(related: Related, context: FilterContext) -> str:
     return compile_related(related, condition, traces, context)
 
 
-def _leaf(leaf: ScalarTest | NullTest | TagTest | PairExists | SearchTest | PayloadLike, context: FilterContext) -> str:
+def _leaf(
+    leaf: ScalarTest | NullTest | DetailTest | TagTest | PairExists | SearchTest | PayloadLike, context: FilterContext
+) -> str:
     match leaf:
-        case ScalarTest():
-            return _scalar_test(leaf, context)
-        case NullTest(field=field, negated=negated):
-            return _null_test(context.columns.scalars[field], negated=negated)
+        case ScalarTest() | NullTest() | DetailTest():
+            return _value_test(leaf, context)
         case TagTest():
             return _tag_test(leaf, context)
         case PairExists():
@@ -106,17 +107,44 @@ def _leaf(leaf: ScalarTest | NullTest | TagTest | PairExists | SearchTest | Payl
             assert_never(leaf)
 
 
-def _scalar_test(test: ScalarTest, context: FilterContext) -> str:
-    column = context.columns.scalars[test.field]
+def _value_test(test: ScalarTest | NullTest | DetailTest, context: FilterContext) -> str:
+    match test:
+        case ScalarTest(field=field, comparator=comparator, value=value):
+            return _compared(context.columns.scalars[field], comparator, value, context)
+        case NullTest(field=field, negated=negated):
+            return _null_test(context.columns.scalars[field], negated=negated)
+        case DetailTest(comparator=comparator, value=part):
+            column = _detail_column(test, context)
+            if part is None:
+                return _null_test(column, negated=comparator is Comparator.NEQ)
+            return _compared(column, comparator, part, context)
+        case _:
+            assert_never(test)
+
+
+def _detail_column(test: DetailTest, context: FilterContext) -> ScalarColumn:
+    """Tokens are numbers in the map, costs are decimal text."""
+    cell = f"JSONExtract({context.columns.details}, '{test.details}', {context.params.add('String', test.part)}"
+    if test.details.is_cost:
+        return ScalarColumn(f"toDecimal128OrNull({cell}, 'Nullable(String)'), 12)", Kind.COST, Absence.NULL)
+    return ScalarColumn(f"{cell}, 'Nullable(Int64)')", Kind.INTEGER, Absence.NULL)
+
+
+def _compared(
+    column: ScalarColumn,
+    comparator: Comparator,
+    value: ScalarValue | tuple[ScalarValue, ...],
+    context: FilterContext,
+) -> str:
     if column.absence is Absence.ALWAYS:
         positive = FALSE
-    elif isinstance(test.value, tuple):
-        positive = _one_of(column, test.value, context)
+    elif isinstance(value, tuple):
+        positive = _one_of(column, value, context)
     else:
-        positive = _COMPARE[column.kind](column, test.comparator.positive, test.value, context.params)
+        positive = _COMPARE[column.kind](column, comparator.positive, value, context.params)
     if column.absence is Absence.NULL:
         positive = f"ifNull({positive}, {FALSE})"
-    return f"NOT ({positive})" if test.comparator.is_negative else positive
+    return f"NOT ({positive})" if comparator.is_negative else positive
 
 
 def _null_test(column: ScalarColumn, *, negated: bool) -> str:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from runlake.fql.bound import PairFamily, ScalarField, SearchField
+from runlake.model.run_card import RunCard
 from runlake.model.run_record import RunSelect
 
 
@@ -89,13 +90,14 @@ class FeedbackColumns:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Everything the compiler of filters asks for."""
+    """Everything the compiler of filters asks for; ``details`` is JSON text with every ``DetailMap``, or empty."""
 
     scalars: Mapping[ScalarField, ScalarColumn]
     pairs: Mapping[PairFamily, PairColumns]
     search: Mapping[SearchField, SearchColumn]
     payloads: Mapping[SearchField, str]
     feedback: FeedbackColumns
+    details: str
     tags: str = "tags"
     search_text: str = "search_text"
     id: str = "id"
@@ -153,6 +155,7 @@ RUN_COLUMNS: Final = ColumnMap(
         ScalarField.TOTAL_COST: ScalarColumn("total_cost", Kind.COST, Absence.NULL),
         ScalarField.PROMPT_COST: ScalarColumn("prompt_cost", Kind.COST, Absence.NULL),
         ScalarField.COMPLETION_COST: ScalarColumn("completion_cost", Kind.COST, Absence.NULL),
+        ScalarField.ATTACHMENTS: ScalarColumn("attachments", Kind.TEXT, Absence.EMPTY_TEXT),
         ScalarField.DOTTED_ORDER: ScalarColumn("dotted_order", Kind.TEXT, Absence.EMPTY_TEXT),
         ScalarField.REFERENCE_EXAMPLE_ID: ScalarColumn("reference_example_id", Kind.ID, Absence.NO_ID),
         ScalarField.REFERENCE_DATASET_ID: ScalarColumn("NULL", Kind.ID, Absence.ALWAYS),
@@ -172,6 +175,7 @@ RUN_COLUMNS: Final = ColumnMap(
         SearchField.INPUTS: SearchColumn("inputs", is_json=True),
         SearchField.OUTPUTS: SearchColumn("outputs", is_json=True),
     },
+    details=f"JSONExtractString(card, {RunCard.__struct_fields__.index('usage_details') + 1})",
     payloads={SearchField.INPUTS: "inputs", SearchField.OUTPUTS: "outputs"},
     feedback=FeedbackColumns(),
 )
