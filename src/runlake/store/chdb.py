@@ -29,6 +29,9 @@ from runlake.errors import RunlakeError, StoreError, StoreUnavailableError, TooM
 from runlake.store.engine import Capabilities, QueryStats, Row, Rows, Statement, encode_param
 
 _ROW_FORMAT: Final = "JSONCompactEachRow"
+_MAX_CACHE_BYTES: Final = 64 << 20
+"""Four caches of this size hold the marks and index blocks of some ten million runs."""
+
 _MEMORY_LIMIT_CODE: Final = 241
 _TIMEOUT_CODE: Final = 159
 _DISK_FULL_CODE: Final = 243
@@ -48,7 +51,7 @@ class ChdbEngine:
     """``Engine`` over chDB. Thread-safe; at most ``max_handles`` calls run at once, further ones wait."""
 
     def __init__(self, path: Path, *, memory_limit_bytes: int, max_handles: int) -> None:
-        cache_bytes = memory_limit_bytes // 16
+        cache_bytes = min(memory_limit_bytes // 16, _MAX_CACHE_BYTES)
         self._address = (
             f"{path}?{_SESSION_SETTINGS}&max_server_memory_usage={memory_limit_bytes}"
             f"&mark_cache_size={cache_bytes}&index_mark_cache_size={cache_bytes}"
