@@ -104,7 +104,9 @@ def test_a_page_goes_on_after_a_run(order: Order, sign: str) -> None:
 
 def test_only_what_was_asked_for_is_read() -> None:
     statement = plan_page(QUERY, QUIET, QueryLimits(), rows=11).statement
-    assert statement.sql.startswith("SELECT id, toUnixTimestamp64Micro(start_time), version, dotted_order, card FROM runs")
+    assert statement.sql.startswith(
+        "SELECT id, toUnixTimestamp64Micro(start_time), version, dotted_order, card FROM runs"
+    )
     assert "inputs" not in statement.sql
 
 
