@@ -2,8 +2,8 @@
 
     python bench/filter_cpu.py [rounds]
 
-Text to tree, tree to typed tree, typed tree to statement, and tree back to text: for one clause, for ten clauses in both
-languages, for a long list of ids, and for conditions on relatives. Prints the median of the rounds.
+Text to tree, tree to typed tree, typed tree to statement, and tree back to text: for one clause, for ten clauses in
+both languages, for a long list of ids, and for conditions on relatives. Prints the median of the rounds.
 """
 
 from __future__ import annotations
