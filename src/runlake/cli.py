@@ -127,6 +127,10 @@ def main() -> None:
     except SettingsError as error:
         print(f"runlake: {error.message}", file=sys.stderr)
         sys.exit(_USAGE_EXIT)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain once more while it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except RunlakeError as error:
         print(f"runlake: {error.message}", file=sys.stderr)
         sys.exit(1)
