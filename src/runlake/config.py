@@ -98,7 +98,7 @@ class Settings:
     )
     query_max_seconds: int = _setting(
         30,
-        "Longest a single query may run, in seconds; a longer one gets a 503 that says so.",
+        "Longest a single query may run, in seconds; a longer one gets a 422 that says so.",
         minimum=1,
         maximum=86400,
     )

@@ -16,7 +16,7 @@
     └── FaultError                     ours or the machine's; logged with its trace
         ├── StoreError           500   the engine refused a statement; carries its code and name
         ├── StoreUnavailableError 503  cannot answer now; a retry may work
-        ├── TooMuchWorkError     503   a query passed its time or memory limit
+        ├── TooMuchWorkError     422   a query passed its time or memory limit
         └── OverloadedError      429   admission control; carries Retry-After
 
 Messages start in lower case, have no full stop, name the offending part and say what would be accepted.
@@ -172,10 +172,13 @@ class StoreUnavailableError(FaultError):
 
 
 class TooMuchWorkError(FaultError):
-    """A query passed its time or memory limit; the message says which."""
+    """A query passed its time or memory limit; the message says which.
+
+    Not a 503: clients send a 503 again at once, and the same query would run into the same limit three times more.
+    """
 
     code = "too_much_work"
-    status = 503
+    status = 422
 
 
 class OverloadedError(FaultError):

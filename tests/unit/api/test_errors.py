@@ -49,7 +49,7 @@ ANSWERS: dict[str, tuple[RunlakeError, int, str, str | None]] = {
     "filter": (FilterError((PROBLEM,), field="filter"), 400, "invalid_filter", None),
     "overloaded": (OverloadedError("full"), 429, "overloaded", "1"),
     "unavailable": (StoreUnavailableError("stopping"), 503, "store_unavailable", "1"),
-    "too much work": (TooMuchWorkError("time"), 503, "too_much_work", None),
+    "too much work": (TooMuchWorkError("time"), 422, "too_much_work", None),
 }
 
 
