@@ -17,6 +17,7 @@ from runlake.fql.lexer import TokenKind, tokenize
 from runlake.fql.source import Source
 from runlake.query.plan import plan_page
 from runlake.query.request import QueryLimits, RunQuery
+from runlake.query.scope import tables_at
 from runlake.store.engine import Engine, QueryStats, Statement
 from runlake.store.moment import Moment
 
@@ -80,12 +81,13 @@ def explain_filter(
 
 
 def explain_query(query: RunQuery, moment: Moment, limits: QueryLimits, *, engine: Engine | None = None) -> str:
-    """The statement of a page as text, and what it cost when an engine is there to run it."""
-    statement = plan_page(query, moment, limits, rows=query.page_rows).statement
-    text = render_statement(statement)
-    if engine is None:
-        return text
-    return f"{text}\n-- {render_stats(engine.select(statement).stats)}"
+    """The statements of a page as text, one a table, and what each cost when an engine is there to run it."""
+    parts = []
+    for table in tables_at(moment):
+        statement = plan_page(query, moment, limits, rows=query.page_rows, table=table).statement
+        cost = "" if engine is None else f"\n-- {render_stats(engine.select(statement).stats)}"
+        parts.append(render_statement(statement) + cost)
+    return "\n\n".join(parts)
 
 
 def token_text(text: str) -> Iterator[str]:

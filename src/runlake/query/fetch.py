@@ -16,9 +16,9 @@ from uuid import UUID
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.query.plan import plan_page, rewrite_id_times, statement_settings
 from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
-from runlake.query.request import MAX_PAGE_ROWS, PageKey, QueryLimits, RunQuery
+from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
 from runlake.query.rows import payload_bytes, read_runs
-from runlake.query.scope import RunScope
+from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.store.columns import RUN_COLUMNS
 from runlake.store.engine import Engine, Params, Row, Statement
 from runlake.store.moment import Moment
@@ -26,7 +26,7 @@ from runlake.store.moment import Moment
 FIRST_PIECE_ROWS: Final = 250
 """Rows of the first piece of a page, before anything is known of their size."""
 
-HELPER_THREADS: Final = 2
+HELPER_THREADS: Final = 8
 """Threads that read beside the one that asked."""
 
 _CHILDREN: Final = frozenset({RunSelect.CHILD_RUN_IDS, RunSelect.DIRECT_CHILD_RUN_IDS})
@@ -46,7 +46,7 @@ class RunFetcher:
     def __init__(self, engine: Engine, limits: QueryLimits) -> None:
         self._engine = engine
         self._limits = limits
-        self._helpers = ThreadPoolExecutor(HELPER_THREADS, thread_name_prefix="runlake-feedback")
+        self._helpers = ThreadPoolExecutor(HELPER_THREADS, thread_name_prefix="runlake-query")
 
     def page(self, query: RunQuery, moment: Moment) -> RunPage:
         """The page of ``query`` at ``moment``."""
@@ -104,7 +104,18 @@ class RunFetcher:
         return max(1, min(rows - count, affordable)) + 1
 
     def _piece(self, query: RunQuery, moment: Moment, rows: int) -> list[RunRecord]:
-        plan = plan_page(query, moment, self._limits, rows=rows)
+        """The first runs of both tables, merged; a run is in one of them."""
+        first, *others = tables_at(moment)
+        found = [self._helpers.submit(self._from_table, query, moment, rows, table) for table in others]
+        runs = self._from_table(query, moment, rows, first)
+        for other in found:
+            runs += other.result()
+        if found:
+            runs.sort(key=_place_in_listing, reverse=query.order is Order.NEWEST_FIRST)
+        return runs[:rows]
+
+    def _from_table(self, query: RunQuery, moment: Moment, rows: int, table: RunTable) -> list[RunRecord]:
+        plan = plan_page(query, moment, self._limits, rows=rows, table=table)
         return read_runs(self._engine.select(plan.statement).rows, plan.columns)
 
     def _feedback(self, run_ids: Sequence[UUID], query: RunQuery, moment: Moment) -> list[Row]:
@@ -124,6 +135,12 @@ def _scope(query: RunQuery, moment: Moment) -> RunScope:
 
 def _ids(texts: Iterable[str]) -> tuple[UUID, ...]:
     return tuple(UUID(text) for text in dict.fromkeys(texts))
+
+
+def _place_in_listing(run: RunRecord) -> tuple[int, int, int]:
+    """By start, then by id as the engine compares UUIDs: their second half first."""
+    number = UUID(run.id).int
+    return run.start_time, number & 0xFFFF_FFFF_FFFF_FFFF, number >> 64
 
 
 def _key_of(run: RunRecord) -> PageKey:

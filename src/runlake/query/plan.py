@@ -34,7 +34,7 @@ from runlake.fql.bound import (
 from runlake.query.compile import time_value
 from runlake.query.context import Candidates
 from runlake.query.request import Order, QueryLimits, RunQuery
-from runlake.query.scope import RunScope
+from runlake.query.scope import RunScope, RunTable
 from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read
 from runlake.store.engine import Params, Statement
 from runlake.store.moment import Moment
@@ -53,20 +53,19 @@ class RunPlan:
     columns: tuple[ReadColumn, ...]
 
 
-def plan_page(query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int) -> RunPlan:
-    """The statement for at most ``rows`` runs of a listing, from ``query.after`` on."""
+def plan_page(
+    query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int, table: RunTable = RunTable.RUNS
+) -> RunPlan:
+    """The statement for the first ``rows`` runs of one table that belong to a listing, from ``query.after`` on.
+
+    One statement a table, run side by side, because planning a union costs as much as planning both and more.
+    """
     scope = _scope(query, moment)
     columns = columns_to_read(query.select)
-    conditions = run_conditions(query, scope)
     direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
     tail = f" ORDER BY start_time {direction}, id {direction} LIMIT {int(rows)}"
-    if scope.reads_both:
-        named = ", ".join(f"{column.sql} AS cell_{index}" for index, column in enumerate(columns))
-        both = scope.select(f"{named}, start_time AS at_time, id AS at_id", conditions, tail=tail)
-        cells = ", ".join(f"cell_{index}" for index in range(len(columns)))
-        sql = f"SELECT {cells} FROM ({both}) ORDER BY at_time {direction}, at_id {direction} LIMIT {int(rows)}"
-    else:
-        sql = scope.select(", ".join(column.sql for column in columns), conditions, tail=tail)
+    cells = ", ".join(column.sql for column in columns)
+    sql = scope.select_from(table, cells, run_conditions(query, scope), tail=tail)
     settings = {**statement_settings(limits), "optimize_read_in_order": int(reads_in_order(query))}
     if query.ids is not None and len(query.ids) == 1:
         settings["query_plan_optimize_lazy_materialization"] = 0

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from enum import Enum
+from typing import assert_never
 from uuid import UUID
 
 from runlake.fql.bound import BoundExpr
@@ -16,6 +18,18 @@ from runlake.query.context import NO_CANDIDATES, Candidates, FilterContext
 from runlake.store.columns import ColumnMap
 from runlake.store.engine import Params, Statement
 from runlake.store.moment import Moment
+
+
+class RunTable(Enum):
+    """Where the row of a run lies."""
+
+    RUNS = "runs"
+    OPEN_RUNS = "open_runs"
+
+
+def tables_at(moment: Moment) -> tuple[RunTable, ...]:
+    """The tables that hold runs at the moment."""
+    return (RunTable.RUNS, RunTable.OPEN_RUNS) if moment.has_open else (RunTable.RUNS,)
 
 
 class RunScope:
@@ -72,6 +86,16 @@ class RunScope:
         shared = [f"{name} AS MATERIALIZED ({select})" for select, name in self.context.shared.items()]
         prelude = f"WITH {', '.join(shared)} " if shared else ""
         return Statement(prelude + sql, self.params.as_tuple(), {**settings, **self.context.settings})
+
+    def select_from(self, table: RunTable, cells: str, conditions: Sequence[str], *, tail: str = "") -> str:
+        """As ``select``, of the runs of one table only."""
+        match table:
+            case RunTable.RUNS:
+                return self._select_closed(cells, conditions, tail)
+            case RunTable.OPEN_RUNS:
+                return self._select_open(cells, conditions, tail)
+            case _:
+                assert_never(table)
 
     @property
     def reads_both(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from runlake.fql import read_filter
 from runlake.query.plan import ID_TIME_SLACK_US, plan_page, reads_in_order, rewrite_id_times, rewrite_root_filter
 from runlake.query.request import Order, PageKey, QueryLimits, RunQuery
+from runlake.query.scope import RunTable, tables_at
 from runlake.store.moment import Moment
 
 TENANT, PROJECT, OTHER, RUN = (UUID(int=number) for number in (0x7E, 0x51, 0x52, 0xA1))
@@ -89,9 +90,13 @@ def test_replaced_rows_are_left_out_only_where_there_are_some() -> None:
 
 
 def test_both_tables_are_read_only_where_runs_are_open() -> None:
-    statement = plan_page(QUERY, Moment(9, has_replaced=False, has_open=True), QueryLimits(), rows=11).statement
-    assert statement.sql.count(f"{NEWEST} UNION ALL SELECT ") == 1
-    assert "open_runs" not in plan_page(QUERY, QUIET, QueryLimits(), rows=11).statement.sql
+    busy = Moment(9, has_replaced=False, has_open=True)
+    assert tables_at(busy) == (RunTable.RUNS, RunTable.OPEN_RUNS)
+    assert tables_at(QUIET) == (RunTable.RUNS,)
+    for table in RunTable:
+        sql = plan_page(QUERY, busy, QueryLimits(), rows=11, table=table).statement.sql
+        assert f"FROM {table.value} WHERE tenant_id" in sql
+        assert "UNION" not in sql
 
 
 @pytest.mark.parametrize(("order", "sign"), [(Order.NEWEST_FIRST, "<"), (Order.OLDEST_FIRST, ">")])

@@ -66,9 +66,9 @@ def test_nothing_narrow_and_cheap_beside_it_leaves_it_alone(text: str) -> None:
 
 
 def test_a_search_that_stands_twice_runs_once() -> None:
-    """With open runs a page reads two tables under the same conditions."""
+    """The candidates of a condition on relatives are named once, and used by name."""
     found = statement('and(has(tags, "a"), child(eq(run_type, "llm")))', BUSY)
     assert found.sql.startswith("WITH shared_0 AS MATERIALIZED (SELECT trace_id FROM runs")
-    assert found.sql.count("(trace_id, id) IN (SELECT * FROM shared_1)") == 2
+    assert found.sql.count("(trace_id, id) IN (SELECT * FROM shared_1)") == 1
     assert found.settings["enable_materialized_cte"] == 1
     assert statement('sibling(eq(run_type, "llm"))').sql.startswith("WITH shared_0 AS MATERIALIZED")
