@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +15,7 @@ from runlake.ingest.batch import IngestBatch
 from runlake.ingest.open_set import BUCKET_US
 from runlake.ingest.sweep import KEPT_US
 from runlake.model.project import Feedback
-from runlake.model.run import RunWrite
+from runlake.model.run import RunField, RunWrite
 from runlake.store.engine import Params, Statement
 from store.harness import START_US, TENANT, Clock, OpenStore, create, end, open_store, patch, run_id
 
@@ -249,3 +250,18 @@ def test_a_batch_may_span_more_months_than_the_engine_likes(tmp_path: Path) -> N
         store.write(*runs)
 
         assert len(store.select("id")) == 150
+
+
+def test_a_create_that_tells_no_time_started_when_it_came(tmp_path: Path) -> None:
+    """A hand-written POST without a start, with an id that holds no time; its end comes by a later PATCH."""
+    write = create(1)
+    fields = dict(write.fields)
+    del fields[RunField.START_TIME]
+    with open_store(tmp_path) as store:
+        store.write(replace(write, fields=fields))
+        placed = store.select("start_time, dotted_order")
+        store.write(patch(1, end_time=START_US + 60_000_000))
+
+        assert store.select("start_time, dotted_order") == placed
+        assert store.select("intDiv(duration_us, 1000000), status") == [[59, "success"]]
+        assert str(placed[0][1]).endswith(f"Z{run_id(1)}")

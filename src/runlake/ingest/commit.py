@@ -15,7 +15,7 @@ from uuid import UUID
 
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
-from runlake.ingest.derive import DerivedRun, derive_run
+from runlake.ingest.derive import DerivedRun, derive_run, known_start
 from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
 from runlake.ingest.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
 from runlake.ingest.open_set import OpenSet, RunKey
@@ -28,7 +28,7 @@ from runlake.ingest.rows import (
     encode_settled,
 )
 from runlake.model.project import Feedback
-from runlake.model.run import RunField, RunState, RunWrite, merge_write
+from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine
 from runlake.store.moment import Moments
 
@@ -137,6 +137,8 @@ class Committer:
             after = before
             for write in writes:
                 after = merge_write(after, write)
+            if after.created and known_start(after) is None:
+                after = with_derived(after, RunField.START_TIME, self._now_us())
             if after is not before:
                 changes[run_id] = Change((tenant_id, run_id), stored, before, after)
         self._place(tenant_id, changes)

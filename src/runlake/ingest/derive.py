@@ -192,10 +192,10 @@ def _status(error: str, end_time: int | None) -> RunStatus:
     return RunStatus.PENDING if end_time is None else RunStatus.SUCCESS
 
 
-def _start_time(state: RunState, now_us: int) -> int:
-    """The start as written; else from the dotted order, from a time-ordered id, the end, and only then the clock.
+def known_start(state: RunState) -> int | None:
+    """The start as written; else from the dotted order, from a time-ordered id, or the end; None when nothing tells.
 
-    All but the last give the same answer for every later write, so an incomplete run keeps its place.
+    The writer then keeps the time at which the create came, so that a run keeps its place and its latency counts.
     """
     start_time = _time(state, RunField.START_TIME)
     if start_time is not None:
@@ -205,8 +205,12 @@ def _start_time(state: RunState, now_us: int) -> int:
         return parse_dotted_order(dotted_order)[-1].time_us
     if state.run_id.version == _UUID7 and (id_time := (state.run_id.int >> 80) * 1000) <= LATEST_US:
         return id_time
-    end_time = _time(state, RunField.END_TIME)
-    return now_us if end_time is None else end_time
+    return _time(state, RunField.END_TIME)
+
+
+def _start_time(state: RunState, now_us: int) -> int:
+    start_time = known_start(state)
+    return now_us if start_time is None else start_time
 
 
 def _lineage(state: RunState, start_time: int) -> _Lineage:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from runlake.ingest.open_set import RunKey
 from runlake.model.dotted_order import append_segment, root_segment
-from runlake.model.run import Entry, RunField, RunState
-
-_PLACE_RANK: Final = -1
+from runlake.model.run import DERIVED_RANK, RunField, RunState, with_derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +48,14 @@ def place_below(parent: Place, state: RunState) -> Place | None:
 
 def with_place(state: RunState, place: Place) -> RunState:
     """``state`` with a derived place; what a sender said stays."""
-    entries: dict[RunField, Entry] = dict(state.entries)
-    for name, value in ((RunField.TRACE_ID, place.trace_id), (RunField.DOTTED_ORDER, place.dotted_order)):
-        old = entries.get(name)
-        if old is None or old.rank <= _PLACE_RANK:
-            entries[name] = Entry(_PLACE_RANK, value)
-    return RunState(state.run_id, state.created, entries)
+    state = with_derived(state, RunField.TRACE_ID, place.trace_id)
+    return with_derived(state, RunField.DOTTED_ORDER, place.dotted_order)
 
 
 def _sent(state: RunState) -> bool:
     """Whether the sender gave the place, so that nothing has to be derived."""
     entry = state.entries.get(RunField.DOTTED_ORDER)
-    return entry is not None and entry.rank > _PLACE_RANK and RunField.TRACE_ID in state.entries
+    return entry is not None and entry.rank > DERIVED_RANK and RunField.TRACE_ID in state.entries
 
 
 def rebase(state: RunState, orphan: Place, adopted: Place) -> RunState:

@@ -32,7 +32,6 @@ class Recovered:
     finished: FinishedRuns
     orphans: Orphans
     last_version: int
-    settled_now: int
 
 
 def recover(engine: Engine, moments: Moments) -> Recovered:
@@ -52,7 +51,6 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
         finished=FinishedRuns(known_since_us=_number(engine, _LATEST_START)),
         orphans=_read_orphans(engine),
         last_version=last_version,
-        settled_now=len(moved),
     )
 
 

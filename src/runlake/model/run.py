@@ -96,6 +96,9 @@ class RunWrite:
 
 
 Rank = int
+DERIVED_RANK: Final[Rank] = -1
+"""Of what the server worked out because nobody said it; anything that a sender says replaces it."""
+
 CREATE_RANK: Final[Rank] = 0
 PATCH_RANK: Final[Rank] = 1
 """A patch that carries an end time ranks as that end time in microseconds, far above both."""
@@ -162,6 +165,14 @@ def merge_write(state: RunState, write: RunWrite) -> RunState:
     if not changed and created == state.created:
         return state
     return RunState(state.run_id, created, {**state.entries, **changed})
+
+
+def with_derived(state: RunState, name: RunField, value: FieldValue) -> RunState:
+    """``state`` with a value that the server worked out; what a sender said stays."""
+    old = state.entries.get(name)
+    if old is not None and old.rank > DERIVED_RANK:
+        return state
+    return RunState(state.run_id, state.created, {**state.entries, name: Entry(DERIVED_RANK, value)})
 
 
 def merge_states(left: RunState, right: RunState) -> RunState:

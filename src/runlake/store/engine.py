@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -73,14 +72,6 @@ class Params:
 
     def as_tuple(self) -> tuple[Param, ...]:
         return tuple(self._items)
-
-
-class Freshness(Enum):
-    """Which budget a statement draws on, so that exports and searches cannot starve ingest."""
-
-    INGEST = "ingest"
-    QUERY = "query"
-    BULK = "bulk"
 
 
 @dataclass(frozen=True, slots=True)
