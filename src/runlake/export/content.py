@@ -1,0 +1,128 @@
+"""What an export contains, as types: the seam between those who ask for rows, those who read them, those who write files.
+
+``export.source`` reads, ``export.formats`` writes; jobs, the straight pull and the command line know only what is here.
+pyarrow is named in annotations alone, so that a server that exports nothing never loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ContentKind(StrEnum):
+    """What one row of an export is.
+
+    ``RUNS`` and ``TRACES`` have the same columns: the runs that match, or every run of each trace in which one matches.
+    ``FEEDBACK`` is each feedback of the runs that match, ``FLATTENED`` one row for each root that matches.
+    """
+
+    RUNS = "runs"
+    TRACES = "traces"
+    FEEDBACK = "feedback"
+    FLATTENED = "flattened"
+
+
+class FileFormat(StrEnum):
+    """``ARROW`` is the IPC stream, ``ARROW_FILE`` the IPC file with its footer (also known as Feather version 2)."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+    ARROW = "arrow"
+    ARROW_FILE = "arrow_file"
+    CSV = "csv"
+
+
+class Compression(StrEnum):
+    """Names as the wire has them; which of them a format takes is known to ``export.formats``."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    SNAPPY = "snappy"
+    ZSTANDARD = "zstandard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPosition:
+    """The last row that a reader has: an export goes by project, then start time, then id of the run."""
+
+    project_id: UUID
+    start_us: int
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSelection:
+    """Which rows, and which of their columns.
+
+    ``start_us`` is inclusive and ``end_us`` exclusive, both microseconds since 1970 UTC, and speak of the start of the
+    runs that match; the other runs of a whole trace may have started at any time. The filters are text of the filter
+    language. ``fields`` names columns, None means all. ``changed_since`` is a version: only runs that were written, or
+    judged, after it. ``as_of`` is the version of the moment to read, None the current one. ``after`` resumes behind a
+    row. ``limit`` ends the export after so many rows.
+    """
+
+    tenant_id: UUID
+    project_ids: tuple[UUID, ...]
+    start_us: int | None = None
+    end_us: int | None = None
+    filter: str | None = None
+    trace_filter: str | None = None
+    tree_filter: str | None = None
+    content: ContentKind = ContentKind.RUNS
+    fields: tuple[str, ...] | None = None
+    changed_since: int | None = None
+    as_of: int | None = None
+    after: ExportPosition | None = None
+    limit: int | None = None
+
+
+class ExportReader(Protocol):
+    """Reads the rows of a selection; every call blocks. ``export.source.ExportSource`` is the one there is."""
+
+    def watermark(self) -> int:
+        """The version of the current moment; as ``as_of`` of a selection it makes several reads show one moment."""
+        ...
+
+    def count(self, selection: ExportSelection, /) -> int:
+        """How many rows the selection has."""
+        ...
+
+    def schema(self, selection: ExportSelection, /) -> pa.Schema:
+        """The columns of every batch. InvalidError when ``fields`` names one that does not exist."""
+        ...
+
+    def batches(self, selection: ExportSelection, /) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
+        """The rows in order of ``ExportPosition``, in batches bounded by bytes; leaving the context ends the read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSummary:
+    """A finished file: its rows, its size in bytes, and the SHA-256 of its bytes in hexadecimal."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class FileWriter(Protocol):
+    """Writes batches of one schema as one file, in memory bounded by a row group."""
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes handed to the sink so far."""
+        ...
+
+    def write(self, batch: pa.RecordBatch, /) -> None: ...
+
+    def close(self) -> FileSummary:
+        """Finish the file; the sink stays open."""
+        ...
