@@ -13,9 +13,11 @@ from typing import Any, Final, cast
 
 from litestar import Litestar
 from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from runlake.api.asgi import AsgiApp
+from runlake.api.auth import CALLER_DEPENDENCIES, Doorkeeper, OpenDoor, RouteAccess
 from runlake.api.errors import EXCEPTION_HANDLERS
 from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
@@ -92,7 +94,8 @@ def build(settings: Settings) -> Application:
         opening.callback(purger.close)
         health = Health(data=settings.data, check_storage=_storage_check(engine, ledger))
         services = _services(settings, engine=engine, moments=moments, ledger=ledger, writer=writer, purger=purger)
-        asgi = _make_asgi(settings, {**services, "health": health}, writer)
+        doorkeeper = OpenDoor(ledger.default_tenant_id)
+        asgi = _make_asgi(settings, {**services, "health": health}, writer, doorkeeper)
         return Application(asgi=asgi, health=health, resources=opening.pop_all())
 
 
@@ -141,8 +144,6 @@ def _services(
     projects = ProjectService(store=ledger, purger=purger, stats=stats, now_us=now_us, new_id=new_id)
     feedback = FeedbackService(reader=FeedbackReader(engine), writer=writer, now_us=now_us)
     return {
-        # Until keys exist every request belongs to the one tenant; this is the only place that says so.
-        "tenant_id": ledger.default_tenant_id,
         "runs": runs,
         "ingest": ingest,
         "projects": projects,
@@ -151,16 +152,18 @@ def _services(
     }
 
 
-def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer) -> AsgiApp:
+def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer, doorkeeper: Doorkeeper) -> AsgiApp:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(WriterMetrics(writer.stats))
     dependencies = {name: _always(value) for name, value in {**services, "registry": registry}.items()}
+    dependencies |= CALLER_DEPENDENCIES
     document = ApiDocument(API_HANDLERS, dependencies)
     litestar = Litestar(
         route_handlers=[*API_HANDLERS, *DOCUMENT_HANDLERS],
         dependencies={**dependencies, "api_document": _always(document)},
+        middleware=[DefineMiddleware(cast("Any", RouteAccess), doorkeeper=doorkeeper)],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,

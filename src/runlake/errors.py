@@ -11,7 +11,8 @@
     │   ├── CursorError          400   not a cursor of this query
     │   ├── NotFoundError        404
     │   ├── ConflictError        409
-    │   ├── AccessError          401   (403 when the key is known but may not)
+    │   ├── AccessError          401   no key, or one that is not valid
+    │   ├── ForbiddenError       403   the key is valid and does not open this
     │   └── SettingsError        -     start-up only, never over HTTP
     └── FaultError                     ours or the machine's; logged with its trace
         ├── StoreError           500   the engine refused a statement; carries its code and name
@@ -132,8 +133,17 @@ class ConflictError(UserError):
 
 
 class AccessError(UserError):
+    """No key, or one that is unknown, revoked or expired."""
+
     code = "unauthorized"
     status = 401
+
+
+class ForbiddenError(UserError):
+    """The key is valid and lacks the scope or the tenant, or a page of another site sent the request."""
+
+    code = "forbidden"
+    status = 403
 
 
 class SettingsError(UserError):

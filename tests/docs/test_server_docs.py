@@ -65,12 +65,11 @@ def errors_table() -> str:
             (found.__doc__ or "What was asked for is not there.").strip().splitlines()[0].replace("``", "`"),
         )
         for found in error_classes()
-        if found.__name__ not in {"NotFoundError", "ConflictError", "AccessError"}
+        if found.__name__ not in {"NotFoundError", "ConflictError"}
     )
     plain = (
         ("`not_found`", "404", "the sender's", "No such route, project, run or feedback."),
         ("`conflict`", "409", "the sender's", "The name or id is taken."),
-        ("`unauthorized`", "401", "the sender's", "No key, or one that nobody knows; not used yet."),
     )
     return table(("Code", "Status", "Whose fault", "When"), sorted((*rows, *plain), key=lambda row: (row[1], row[0])))
 

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_ids, read_path_id, read_texts
 from runlake.api.projects import Deleted
@@ -43,6 +44,7 @@ class Stamps:
 @post(
     ["/feedback", "/feedback/eager"],
     status_code=200,
+    access=Access.INGEST,
     summary="Judge a run or a project",
     opt={"request_body": FeedbackCreate},
 )
@@ -57,7 +59,7 @@ async def create_feedback(
     return feedback_body(await feedback.create(read_feedback(await read_small_body(request), receipt)))
 
 
-@get("/feedback", summary="List feedback")
+@get("/feedback", access=Access.READ, summary="List feedback")
 async def list_feedback(
     *,
     tenant_id: NamedDependency[UUID],
@@ -101,7 +103,7 @@ async def list_feedback(
     return [feedback_body(item) for item in await feedback.list(tenant_id, wanted, offset=offset, limit=limit)]
 
 
-@get("/feedback/{feedback_id:str}", summary="Read feedback")
+@get("/feedback/{feedback_id:str}", access=Access.READ, summary="Read feedback")
 async def read_one_feedback(
     feedback_id: FromPath[str], tenant_id: NamedDependency[UUID], feedback: NamedDependency[FeedbackService]
 ) -> FeedbackBody:
@@ -109,7 +111,9 @@ async def read_one_feedback(
     return feedback_body(await feedback.read(tenant_id, read_path_id(feedback_id, "feedback_id")))
 
 
-@patch("/feedback/{feedback_id:str}", summary="Change feedback", opt={"request_body": FeedbackPatch})
+@patch(
+    "/feedback/{feedback_id:str}", access=Access.EDIT, summary="Change feedback", opt={"request_body": FeedbackPatch}
+)
 async def update_feedback(
     request: AnyRequest,
     feedback_id: FromPath[str],
@@ -127,7 +131,7 @@ async def update_feedback(
     return feedback_body(changed)
 
 
-@delete("/feedback/{feedback_id:str}", status_code=200, summary="Delete feedback")
+@delete("/feedback/{feedback_id:str}", status_code=200, access=Access.EDIT, summary="Delete feedback")
 async def delete_feedback(
     feedback_id: FromPath[str], tenant_id: NamedDependency[UUID], feedback: NamedDependency[FeedbackService]
 ) -> Deleted:

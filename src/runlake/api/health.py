@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from runlake import __version__
+from runlake.api.auth import Access
 from runlake.errors import StoreUnavailableError
 
 SPOKEN_VERSION: Final = "0.13.9"
@@ -111,32 +112,34 @@ class Health:
         return round(100 * usage.free / usage.total, 2)
 
 
-@get("/ok", summary="Liveness, in the platform's spelling", sync_to_thread=False)
+@get("/ok", access=Access.PUBLIC, summary="Liveness, in the platform's spelling", sync_to_thread=False)
 def read_ok() -> Alive:
     return Alive()
 
 
-@get("/healthz", summary="Liveness: the process answers", sync_to_thread=False)
+@get("/healthz", access=Access.PUBLIC, summary="Liveness: the process answers", sync_to_thread=False)
 def read_alive() -> Alive:
     return Alive()
 
 
-@get("/readyz", summary="Readiness: migrated, storage readable and writable, not stopping")
+@get("/readyz", access=Access.PUBLIC, summary="Readiness: migrated, storage readable and writable, not stopping")
 async def read_ready(health: NamedDependency[Health]) -> Readiness:
     return await asyncio.to_thread(health.check_ready)
 
 
-@get("/info", summary="What this server speaks and how clients should batch", sync_to_thread=False)
+@get(
+    "/info", access=Access.PUBLIC, summary="What this server speaks and how clients should batch", sync_to_thread=False
+)
 def read_info() -> Info:
     return Info()
 
 
-@get("/info/health", summary="Free space of the store")
+@get("/info/health", access=Access.PUBLIC, summary="Free space of the store")
 async def read_storage_health(health: NamedDependency[Health]) -> StorageHealth:
     return StorageHealth(clickhouse_disk_free_pct=await asyncio.to_thread(health.disk_free_percent))
 
 
-@get("/metrics", summary="Prometheus metrics", sync_to_thread=False, media_type="text/plain")
+@get("/metrics", access=Access.METRICS, summary="Prometheus metrics", sync_to_thread=False, media_type="text/plain")
 def read_metrics(registry: NamedDependency[CollectorRegistry]) -> Response[bytes]:
     content_type = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # the framework adds the charset itself
     return Response(generate_latest(registry), media_type=content_type)

@@ -19,6 +19,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from runlake.api.auth import Access
 from runlake.api.parameters import read_path_id
 from runlake.errors import MalformedError, UserError
 from runlake.ingest.batch import BatchWriter, IngestBatch
@@ -108,7 +109,7 @@ def _all_refused(refused: Sequence[Refusal]) -> UserError:
     return MalformedError(f"{first.part}: {first.error.message}{more}", field=first.part)
 
 
-@post("/runs", status_code=202, summary="Store one run")
+@post("/runs", status_code=202, access=Access.INGEST, summary="Store one run")
 async def create_run(
     request: Incoming, tenant_id: NamedDependency[UUID], ingest: NamedDependency[IngestService]
 ) -> WriteAnswer:
@@ -116,7 +117,7 @@ async def create_run(
     return await ingest.create_run(tenant_id, request)
 
 
-@patch("/runs/{run_id:str}", status_code=202, summary="Change one run")
+@patch("/runs/{run_id:str}", status_code=202, access=Access.INGEST, summary="Change one run")
 async def patch_run(
     request: Incoming,
     run_id: FromPath[str],
@@ -127,7 +128,7 @@ async def patch_run(
     return await ingest.patch_run(tenant_id, read_path_id(run_id, "run_id"), request)
 
 
-@post("/runs/batch", status_code=202, summary="Store many runs sent as JSON")
+@post("/runs/batch", status_code=202, access=Access.INGEST, summary="Store many runs sent as JSON")
 async def write_batch(
     request: Incoming, tenant_id: NamedDependency[UUID], ingest: NamedDependency[IngestService]
 ) -> WriteAnswer:
@@ -135,7 +136,7 @@ async def write_batch(
     return await ingest.write_batch(tenant_id, request)
 
 
-@post("/runs/multipart", status_code=202, summary="Store many runs sent as multipart")
+@post("/runs/multipart", status_code=202, access=Access.INGEST, summary="Store many runs sent as multipart")
 async def write_multipart(
     request: Incoming, tenant_id: NamedDependency[UUID], ingest: NamedDependency[IngestService]
 ) -> WriteAnswer:

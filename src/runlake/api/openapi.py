@@ -20,6 +20,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from runlake import __version__
+from runlake.api.auth import Access
 from runlake.api.errors import ErrorBody
 from runlake.errors import NotFoundError
 
@@ -95,17 +96,17 @@ def _use_own_errors(document: dict[str, Any], schemas: dict[str, Any]) -> None:
                 operation["responses"] = {**kept, "4XX": answer}
 
 
-@get("/openapi.json", include_in_schema=False)
+@get("/openapi.json", access=Access.PUBLIC, include_in_schema=False)
 async def read_openapi(api_document: NamedDependency[ApiDocument]) -> Response[bytes]:
     return Response(await asyncio.to_thread(api_document.encoded), media_type=MediaType.JSON)
 
 
-@get("/docs", include_in_schema=False, sync_to_thread=False)
+@get("/docs", access=Access.PUBLIC, include_in_schema=False, sync_to_thread=False)
 def read_docs() -> Response[bytes]:
     return _asset("docs.html", "text/html")
 
 
-@get("/docs/{name:str}", include_in_schema=False, sync_to_thread=False)
+@get("/docs/{name:str}", access=Access.PUBLIC, include_in_schema=False, sync_to_thread=False)
 def read_docs_asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     media_type = _ASSETS.get(name)
     if media_type is None:

@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_ids, read_path_id
 from runlake.errors import InvalidError
@@ -149,7 +150,7 @@ def _sorted_by(
     return [*sorted(known, key=lambda project: key(stats[project.id]) or 0, reverse=descending), *unknown]
 
 
-@post("/sessions", status_code=200, summary="Create a project", opt={"request_body": ProjectCreate})
+@post("/sessions", status_code=200, access=Access.EDIT, summary="Create a project", opt={"request_body": ProjectCreate})
 async def create_project(
     request: AnyRequest,
     tenant_id: NamedDependency[UUID],
@@ -161,7 +162,7 @@ async def create_project(
     return await asyncio.to_thread(projects.create, tenant_id, body, upsert=upsert)
 
 
-@get("/sessions", summary="List projects")
+@get("/sessions", access=Access.READ, summary="List projects")
 async def list_projects(
     *,
     tenant_id: NamedDependency[UUID],
@@ -207,7 +208,7 @@ async def list_projects(
     return await asyncio.to_thread(projects.list, tenant_id, listing)
 
 
-@get("/sessions/{session_id:str}", summary="Read a project")
+@get("/sessions/{session_id:str}", access=Access.READ, summary="Read a project")
 async def read_project(
     session_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
@@ -221,7 +222,7 @@ async def read_project(
     return await asyncio.to_thread(projects.read, tenant_id, project_id, include_stats=include_stats, since_us=since_us)
 
 
-@patch("/sessions/{session_id:str}", summary="Change a project", opt={"request_body": ProjectPatch})
+@patch("/sessions/{session_id:str}", access=Access.EDIT, summary="Change a project", opt={"request_body": ProjectPatch})
 async def update_project(
     request: AnyRequest,
     session_id: FromPath[str],
@@ -233,7 +234,7 @@ async def update_project(
     return await asyncio.to_thread(projects.update, tenant_id, read_path_id(session_id, "session_id"), body)
 
 
-@delete("/sessions/{session_id:str}", status_code=202, summary="Delete a project")
+@delete("/sessions/{session_id:str}", status_code=202, access=Access.ADMIN, summary="Delete a project")
 async def delete_project(
     session_id: FromPath[str], tenant_id: NamedDependency[UUID], projects: NamedDependency[ProjectService]
 ) -> Deleted:
@@ -241,7 +242,7 @@ async def delete_project(
     return await asyncio.to_thread(projects.delete, tenant_id, [read_path_id(session_id, "session_id")])
 
 
-@delete("/sessions", status_code=202, summary="Delete projects")
+@delete("/sessions", status_code=202, access=Access.ADMIN, summary="Delete projects")
 async def delete_projects(
     tenant_id: NamedDependency[UUID],
     projects: NamedDependency[ProjectService],

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
@@ -27,6 +28,7 @@ _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunS
 @post(
     "/runs/query",
     status_code=200,
+    access=Access.READ,
     summary="List runs",
     opt={"request_body": RunQueryBody, "answer": RunsAnswer},
 )
@@ -42,6 +44,7 @@ async def query_runs(
 @post(
     "/runs/query/validate",
     status_code=200,
+    access=Access.READ,
     summary="Check a query without running it",
     opt={"request_body": RunQueryBody},
 )
@@ -54,7 +57,7 @@ async def validate_query(
     return Validation(valid=not problems, errors=problems)
 
 
-@get("/runs/{run_id:str}", summary="Read a run", opt={"answer": RunBody})
+@get("/runs/{run_id:str}", access=Access.READ, summary="Read a run", opt={"answer": RunBody})
 async def read_one_run(
     request: AnyRequest,
     *,
@@ -83,6 +86,7 @@ async def read_one_run(
 @post(
     "/runs/stats",
     status_code=200,
+    access=Access.READ,
     summary="Statistics over runs",
     opt={"request_body": RunQueryBody, "answer": StatsBody},
 )

@@ -1,0 +1,102 @@
+"""Every route says whom it is open to, and what says nothing is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from litestar.handlers import HTTPRouteHandler
+
+from runlake.api.asgi import Receive, Scope, Send
+from runlake.api.auth import Access, Caller, OpenDoor, RouteAccess, check_scopes, declared_access
+from runlake.api.openapi import DOCUMENT_HANDLERS
+from runlake.app import API_HANDLERS
+from runlake.errors import FaultError, ForbiddenError
+from runlake.model.access import KeyScope, with_implied
+
+TENANT = UUID(int=1)
+PUBLIC_PATHS = {"/ok", "/healthz", "/readyz", "/info", "/info/health", "/openapi.json", "/docs", "/docs/{name:str}"}
+"""A new one is a decision: it answers anybody, whatever the settings."""
+
+
+HANDLERS = cast("list[HTTPRouteHandler]", [*API_HANDLERS, *DOCUMENT_HANDLERS])
+
+
+def test_every_route_declares_its_access() -> None:
+    forgotten = [handler.paths for handler in HANDLERS if declared_access(handler) is None]
+    assert forgotten == []
+
+
+def test_the_public_routes_are_exactly_these() -> None:
+    public = {path for handler in HANDLERS if declared_access(handler) is Access.PUBLIC for path in handler.paths}
+    assert public == PUBLIC_PATHS
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: f"{min(handler.http_methods)} {min(handler.paths)}")
+def test_what_changes_or_removes_is_not_open_to_readers(handler: HTTPRouteHandler) -> None:
+    """``POST`` also carries queries; the other methods have but one meaning."""
+    access = declared_access(handler)
+    if handler.http_methods & {"PUT", "PATCH", "DELETE"}:
+        assert access in {Access.INGEST, Access.EDIT, Access.ADMIN, Access.OPERATOR}
+
+
+async def call(access: object, scopes: frozenset[KeyScope]) -> list[str]:
+    reached = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append("handler")
+
+    class Known:
+        def identify(self, scope: Scope) -> Caller:
+            del scope
+            return Caller(tenant_id=TENANT, scopes=scopes)
+
+    scope: dict[str, Any] = {
+        "method": "GET",
+        "state": {},
+        "route_handler": SimpleNamespace(opt={} if access is None else {"access": access}),
+    }
+    await RouteAccess(app, doorkeeper=Known())(scope, None, None)  # type: ignore[arg-type]  # neither is reached
+    return reached
+
+
+@pytest.mark.parametrize("access", [None, "read", True])
+def test_a_route_without_a_declaration_is_closed_even_to_the_operator(access: object) -> None:
+    with pytest.raises(FaultError, match="does not declare its access"):
+        asyncio.run(call(access, frozenset(KeyScope)))
+
+
+OPENS = {
+    KeyScope.INGEST: {Access.PUBLIC, Access.INGEST},
+    KeyScope.READ: {Access.PUBLIC, Access.READ},
+    KeyScope.ADMIN: {Access.PUBLIC, Access.INGEST, Access.READ, Access.EDIT, Access.ADMIN},
+    KeyScope.OPERATOR: set(Access),
+    KeyScope.METRICS: {Access.PUBLIC, Access.METRICS},
+}
+
+
+@pytest.mark.parametrize("scope", KeyScope)
+@pytest.mark.parametrize("access", Access)
+def test_a_scope_opens_what_it_should_and_nothing_else(scope: KeyScope, access: Access) -> None:
+    scopes = with_implied(frozenset({scope}))
+    if access in OPENS[scope]:
+        assert asyncio.run(call(access, scopes)) == ["handler"]
+    else:
+        with pytest.raises(ForbiddenError, match="lacks the scope"):
+            asyncio.run(call(access, scopes))
+
+
+def test_editing_takes_adding_and_reading_together() -> None:
+    both = frozenset({KeyScope.INGEST, KeyScope.READ})
+    check_scopes(Access.EDIT, Caller(tenant_id=TENANT, scopes=both))
+    with pytest.raises(ForbiddenError, match="lacks the scope ingest; it has read"):
+        check_scopes(Access.EDIT, Caller(tenant_id=TENANT, scopes=both - {KeyScope.INGEST}))
+
+
+def test_without_keys_everybody_is_the_operator_of_one_tenant() -> None:
+    caller = OpenDoor(TENANT).identify({})
+    assert caller.tenant_id == TENANT
+    assert caller.scopes == frozenset(KeyScope)
