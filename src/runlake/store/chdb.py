@@ -9,18 +9,23 @@ Traps, each met and measured on chDB 26.9:
 * Parameters are read by two different text readers (see ``engine.encode_param``).
 * Cache limits default to gigabytes; ours are set at open, from the memory the process may use.
 * An insert larger than ``max_insert_block_size`` is split and then no longer atomic; the limits are raised.
+* The streamed insert (``send_insert``) reports success when the part could not be written, for instance on a full
+  disk: ``finish`` counts rows read, and the failure of the last step is lost. So rows are handed over as a file in
+  memory that an ordinary statement reads, which fails when anything fails, and costs the same.
 """
 
 from __future__ import annotations
 
+import os
 import queue
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import chdb
 import msgspec
@@ -35,14 +40,17 @@ _MAX_CACHE_BYTES: Final = 64 << 20
 _MEMORY_LIMIT_CODE: Final = 241
 _TIMEOUT_CODE: Final = 159
 _DISK_FULL_CODE: Final = 243
+_DISK_FULL_TEXT: Final = "No space left on device"
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?: \(([A-Z_]+)\))?(?: \(version.*)?$", re.DOTALL)
+_HAS_MEMORY_FILES: Final = hasattr(os, "memfd_create")
 _DECODER: Final = msgspec.json.Decoder(list[Any])
 
 _INSERT_SETTINGS: Final = (
-    "async_insert=0, input_format_parallel_parsing=0, max_insert_block_size=10000000, "
+    "async_insert=0, input_format_parallel_parsing=0, max_insert_block_size=10000000, max_block_size=10000000, "
     "min_insert_block_size_rows=10000000, min_insert_block_size_bytes=4000000000, max_insert_threads=1, "
-    "max_partitions_per_insert_block=0"
+    "max_threads=1, max_partitions_per_insert_block=0"
 )
+"""One reader, one block, one part for each partition: what makes an insert atomic within a partition."""
 
 _SESSION_SETTINGS: Final = "output_format_json_quote_decimals=1&output_format_json_quote_64bit_integers=0"
 
@@ -103,17 +111,9 @@ class ChdbEngine:
                 result.close()
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes], /) -> None:
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) SETTINGS {_INSERT_SETTINGS}"
-        with self._handle() as handle:
-            inserter = None
-            try:
-                inserter = handle.send_insert(sql, _ROW_FORMAT)
-                inserter.append(b"\n".join(rows) + b"\n")
-                inserter.finish()
-            except Exception as error:
-                if inserter is not None:
-                    inserter.cancel()
-                raise _translate(error) from error
+        with self._handle() as handle, _as_file(rows) as path:
+            sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM file('{path}', {_ROW_FORMAT})"
+            self._query(handle, Statement(f"{sql} SETTINGS {_INSERT_SETTINGS}"))
 
     def close(self) -> None:
         """End every handle; the engine writes nothing afterwards."""
@@ -168,6 +168,22 @@ class ChdbEngine:
             yield _DECODER.decode_lines(data)
 
 
+@contextmanager
+def _as_file(rows: Sequence[bytes]) -> Iterator[str]:
+    """A path under which the engine reads ``rows``, one a line, while the context lasts."""
+    with _anonymous_file() as file:
+        file.write(b"\n".join(rows))
+        file.write(b"\n")
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}" if _HAS_MEMORY_FILES else file.name
+
+
+def _anonymous_file() -> IO[bytes]:
+    if _HAS_MEMORY_FILES:
+        return os.fdopen(os.memfd_create("runlake-rows"), "wb")
+    return tempfile.NamedTemporaryFile(prefix="runlake-rows-")
+
+
 def _with_settings(statement: Statement) -> str:
     if not statement.settings:
         return statement.sql
@@ -191,6 +207,6 @@ def _translate(error: Exception) -> RunlakeError:
         return TooMuchWorkError("the query passed its time limit; narrow it by project or time")
     if code == _MEMORY_LIMIT_CODE:
         return TooMuchWorkError("the query passed its memory limit; narrow it, or select fewer fields")
-    if code == _DISK_FULL_CODE:
+    if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
         return StoreUnavailableError("no space is left on the store's disk")
     return StoreError(text, engine_code=code, engine_name=name)
