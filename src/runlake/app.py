@@ -136,6 +136,7 @@ def _services(
         live_projects=ledger.live_project_ids,
         cursors=CursorSigner(ledger.secret(CURSOR_KEY)),
         limits=limits,
+        now_us=now_us,
     )
     ingest = IngestService(
         writer=writer, max_decoded_body_bytes=settings.max_decoded_body_bytes, now_us=now_us, new_id=new_id

@@ -102,6 +102,7 @@ def make_queries(store: OpenStore, limits: QueryLimits | None = None) -> RunQuer
         live_projects=lambda tenant_id: (uuid5(tenant_id, "p"),),
         cursors=CursorSigner(b"key"),
         limits=limits or QueryLimits(),
+        now_us=store.clock.now_us,
     )
 
 

@@ -10,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, assert_never
 from uuid import UUID
 
 from runlake.model.run_record import RunRecord, RunSelect
+from runlake.model.usage import UsageOf
 from runlake.query.plan import plan_page, rewrite_id_times, statement_settings
 from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
 from runlake.query.rows import payload_bytes, read_runs
 from runlake.query.scope import RunScope, RunTable, tables_at
+from runlake.query.usage_sql import (
+    DETAIL_FIELDS,
+    USAGE_FIELDS,
+    by_subtree_sql,
+    by_trace_sql,
+    read_usage_by,
+    show_usage,
+)
 from runlake.store.columns import RUN_COLUMNS
 from runlake.store.engine import Engine, Params, Row, Statement
 from runlake.store.moment import Moment
@@ -52,11 +61,14 @@ class RunFetcher:
         """The page of ``query`` at ``moment``."""
         rows = max(1, min(query.page_rows, MAX_PAGE_ROWS))
         runs, has_more = self._by_id(query, moment, rows) or self._pieces(query, moment, rows)
+        usage = self._helpers.submit(self._show_usage, runs, query, moment) if _shows_sums(runs, query) else None
         if runs and RunSelect.FEEDBACK_STATS in query.select:
             add_feedback(runs, self._feedback(_ids(run.id for run in runs), query, moment))
         if runs and query.select & _CHILDREN:
             scope = _scope(query, moment)
             add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
+        if usage is not None:
+            usage.result()
         return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
 
     def one(self, query: RunQuery, moment: Moment) -> RunRecord | None:
@@ -118,6 +130,22 @@ class RunFetcher:
         plan = plan_page(query, moment, self._limits, rows=rows, table=table)
         return read_runs(self._engine.select(plan.statement).rows, plan.columns)
 
+    def _show_usage(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment) -> None:
+        """Put sums over traces or subtrees where the query wants them."""
+        scope = _scope(query, moment)
+        with_details = bool(query.select & DETAIL_FIELDS)
+        whole_subtrees = query.usage_of is UsageOf.SUBTREE
+        summed = [run for run in runs if whole_subtrees or run.trace_id == run.id]
+        traces = _ids(run.trace_id for run in summed)
+        if whole_subtrees and any(run.trace_id != run.id for run in summed):
+            sql = by_subtree_sql(scope, traces, _ids(run.id for run in summed), with_details=with_details)
+        else:
+            sql = by_trace_sql(scope, traces, with_details=with_details)
+        found = read_usage_by(self._rows(sql, scope))
+        for run in summed:
+            if run.id in found:
+                show_usage(run, found[run.id], with_details=with_details, with_first_token=whole_subtrees)
+
     def _feedback(self, run_ids: Sequence[UUID], query: RunQuery, moment: Moment) -> list[Row]:
         scope = _scope(query, moment)
         return self._rows(feedback_sql(scope, run_ids), scope)
@@ -135,6 +163,20 @@ def _scope(query: RunQuery, moment: Moment) -> RunScope:
 
 def _ids(texts: Iterable[str]) -> tuple[UUID, ...]:
     return tuple(UUID(text) for text in dict.fromkeys(texts))
+
+
+def _shows_sums(runs: Sequence[RunRecord], query: RunQuery) -> bool:
+    """Whether some run of the page shows more than its own tokens and costs."""
+    shown = USAGE_FIELDS | DETAIL_FIELDS
+    match query.usage_of:
+        case UsageOf.RUN:
+            return False
+        case UsageOf.ROOTS_TRACE:
+            return bool(query.select & shown) and any(run.trace_id == run.id for run in runs)
+        case UsageOf.SUBTREE:
+            return bool(query.select & (shown | {RunSelect.FIRST_TOKEN_TIME})) and bool(runs)
+        case _:
+            assert_never(query.usage_of)
 
 
 def _place_in_listing(run: RunRecord) -> tuple[int, int, int]:

@@ -2,11 +2,13 @@
 
 Equality of a key and a value is one lookup of the pair in an index. Everything else walks the entries of the rows that
 an index on the keys leaves. Values of inputs and outputs that are stored cut (``model.pairs``) are looked up in the
-payload: the string there that is long enough and starts like the stored head.
+payload: the string there that is long enough and starts like the stored head. Of runs with more entries than are
+indexed, the others lie in a column without an index, which is looked at where the index has the mark of such runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
@@ -22,7 +24,7 @@ from runlake.fql.bound import (
     PairTest,
     PairValue,
 )
-from runlake.model.pairs import LONG_VALUE_CHARS, LONG_VALUE_HEAD_CHARS, SEPARATOR, pair_of
+from runlake.model.pairs import LONG_VALUE_CHARS, LONG_VALUE_HEAD_CHARS, MORE_MARK, SEPARATOR, pair_of
 from runlake.query.context import FilterContext
 from runlake.query.patterns import read_pattern
 from runlake.query.search_sql import infix_hints, word_hints
@@ -35,6 +37,7 @@ MAX_LOOKUPS: Final = 1_000
 _DIGEST_CHARS: Final = 17
 """The mark and the digest at the end of a cut value; one byte each."""
 
+_MORE_MARK: Final = f"'\\\\{ord(MORE_MARK)}'"
 _ORDER: Final = {Comparator.GT: ">", Comparator.GTE: ">=", Comparator.LT: "<", Comparator.LTE: "<="}
 _NUMBER: Final = r"'^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?0*([0-2]?[0-9]{1,2}|30[0-8]))?$'"
 _EXACT_DIGITS: Final = 30
@@ -79,13 +82,23 @@ def compile_pairs(exists: PairExists, context: FilterContext) -> str:
     lookup = _lookup(exists.conditions, keys, stored, params)
     if lookup is not None:
         return lookup
-    hints = [_one_of(stored.pairs, keys, params)] if keys is not None else []
-    hints += _value_hints(exists, context)
+    hints = [_one_of(stored, keys, params)] if keys is not None else []
+    if all(test.part is PairPart.KEY for test in _tests(exists.conditions)):
+        return "(" + " AND ".join([*hints, _in_keys(exists.conditions, stored, params)]) + ")"
     if stored.keys is not None and stored.values is not None:
         found = _in_parallel(exists.conditions, stored.keys, stored.values, params)
     else:
         found = _in_pairs(exists.conditions, stored, keys, params)
+    found = " AND ".join([*_value_hints(exists, context), found])
+    valueless = _in_valueless(exists.conditions, stored, params)
+    if valueless is not None:
+        found = f"(({found}) OR {valueless})"
     return "(" + " AND ".join([*hints, found]) + ")"
+
+
+def _tests(conditions: tuple[PairCondition, ...]) -> Iterator[PairTest]:
+    for condition in conditions:
+        yield from condition.tests if isinstance(condition, PairAny) else (condition,)
 
 
 def _named_keys(conditions: tuple[PairCondition, ...]) -> tuple[str, ...] | None:
@@ -115,14 +128,14 @@ def _lookup(
         return None
     others = [test for test in conditions if not _is_key_choice(test)]
     if not others:
-        return _one_of(stored.pairs, keys, params)
+        return _one_of(stored, keys, params)
     only = others[0]
     if len(others) > 1 or not isinstance(only, PairTest) or not _is_text_choice(only):
         return None
     values = _texts(only)
     if len(keys) * len(values) > MAX_LOOKUPS:
         return None
-    return _one_of(stored.pairs, tuple(pair_of(key, value) for key, value in product(keys, values)), params)
+    return _one_of(stored, tuple(pair_of(key, value) for key, value in product(keys, values)), params)
 
 
 def _is_key_choice(test: PairCondition) -> bool:
@@ -141,14 +154,46 @@ def _is_text_choice(test: PairTest) -> bool:
     )
 
 
-def _one_of(column: str, texts: tuple[str, ...], params: Params) -> str:
-    match texts:
-        case ():
-            return "false"
-        case (only,):
-            return f"has({column}, {params.add('String', only)})"
-        case _:
-            return f"hasAny({column}, {params.add('Array(String)', texts)})"
+def _one_of(stored: PairColumns, items: tuple[str, ...], params: Params) -> str:
+    """One of the indexed items is there, or one that lies beside."""
+    if not items:
+        return "false"
+    if len(items) == 1:
+        item = params.add("String", items[0])
+        found, beside = f"has({stored.pairs}, {item})", f"has({stored.more}, concat('{stored.letter}', {item}))"
+    else:
+        some = params.add("Array(String)", items)
+        found = f"hasAny({stored.pairs}, {some})"
+        beside = f"hasAny({stored.more}, arrayMap(e -> concat('{stored.letter}', e), {some}))"
+    return f"({found} OR (has({stored.pairs}, {_MORE_MARK}) AND {beside}))"
+
+
+def _items(stored: PairColumns) -> str:
+    """SQL of all pairs, keys and entries without a value, indexed or not."""
+    beside = f"arrayFilter(e -> startsWith(e, '{stored.letter}'), {stored.more})"
+    return f"arrayConcat({stored.pairs}, arrayMap(e -> substring(e, 2), {beside}))"
+
+
+def _in_keys(conditions: tuple[PairCondition, ...], stored: PairColumns, params: Params) -> str:
+    holds = _all_hold(conditions, Entry(key="e", value="NULL"), params)
+    return f"arrayExists(e -> position(e, {params.add('String', SEPARATOR)}) = 0 AND {holds}, {_items(stored)})"
+
+
+def _in_valueless(conditions: tuple[PairCondition, ...], stored: PairColumns, params: Params) -> str | None:
+    """Entries that have a key and no value; None where the conditions need one."""
+    if any(not _may_lack_value(condition) for condition in conditions):
+        return None
+    holds = _all_hold(conditions, Entry(key="substring(e, 2)", value="NULL", may_lack_parts=True), params)
+    separator = params.add("String", SEPARATOR)
+    return f"arrayExists(e -> startsWith(e, {separator}) AND length(e) > 1 AND {holds}, {_items(stored)})"
+
+
+def _may_lack_value(condition: PairCondition) -> bool:
+    return any(
+        test.part is not PairPart.VALUE
+        or (test.comparator is Comparator.EQ if test.value is None else test.comparator.is_negative)
+        for test in _tests((condition,))
+    )
 
 
 def _value_hints(exists: PairExists, context: FilterContext) -> list[str]:
@@ -173,6 +218,7 @@ def _in_pairs(
     conditions: tuple[PairCondition, ...], stored: PairColumns, keys: tuple[str, ...] | None, params: Params
 ) -> str:
     """Entries kept as pairs: those stored whole, or those cut whose text the payload still has."""
+    items = _items(stored)
     separator = params.add("String", SEPARATOR)
     split = f"position(e, {separator})"
     key, stored_value = f"substring(e, 1, {split} - 1)", f"substring(e, {split} + 1)"
@@ -187,9 +233,9 @@ def _in_pairs(
     cut = _all_hold(conditions, Entry(key=key, value=full), params)
     among = f"{key} IN {params.add('Array(String)', keys)} AND " if keys is not None else ""
     return (
-        f"(arrayExists(e -> {split} > 0 AND NOT {is_cut} AND {whole}, {stored.pairs})"
-        f" OR (arrayExists(e -> {split} > 0 AND {among}{is_cut}, {stored.pairs})"
-        f" AND arrayExists(e -> {split} > 0 AND {is_cut} AND {cut}, {stored.pairs})))"
+        f"(arrayExists(e -> {split} > 1 AND NOT {is_cut} AND {whole}, {items})"
+        f" OR (arrayExists(e -> {split} > 1 AND {among}{is_cut}, {items})"
+        f" AND arrayExists(e -> {split} > 1 AND {is_cut} AND {cut}, {items})))"
     )
 
 

@@ -107,7 +107,15 @@ def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
 
 def _names_few(query: RunQuery) -> bool:
     """Whether the query leaves out most runs before any filter is asked."""
-    named = (query.start_time_from, query.trace, query.parent_run, query.reference_examples)
+    named = (
+        query.start_time_from,
+        query.trace,
+        query.traces,
+        query.among,
+        query.thread,
+        query.parent_run,
+        query.reference_examples,
+    )
     return query.error is True or any(value is not None for value in named)
 
 
@@ -143,6 +151,12 @@ def _places(query: RunQuery, scope: RunScope) -> list[str]:
     conditions = []
     if query.trace is not None:
         conditions.append(f"trace_id = {params.add('UUID', query.trace)}")
+    if query.traces is not None:
+        conditions.append(f"trace_id IN {params.add('Array(UUID)', query.traces)}")
+    if query.among is not None:
+        conditions.append(f"id IN {params.add('Array(UUID)', query.among)}")
+    if query.thread is not None:
+        conditions.append(f"thread_id = {params.add('String', query.thread)}")
     if query.parent_run is not None:
         conditions.append(f"parent_run_id = {params.add('UUID', query.parent_run)}")
     if query.reference_examples is not None:

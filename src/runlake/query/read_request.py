@@ -41,9 +41,12 @@ def check_run_query(
     wanted = [expr for expr in search if expr is not None]
     query = RunQuery(
         tenant_id=tenant_id,
-        sessions=_sessions(spec.sessions, live_projects(tenant_id)),
+        sessions=live_sessions(spec.sessions, live_projects(tenant_id)),
         ids=spec.ids or None,
+        among=spec.among,
         trace=spec.trace,
+        traces=spec.traces,
+        thread=spec.thread,
         parent_run=spec.parent_run,
         run_type=spec.run_type,
         reference_examples=spec.reference_examples or None,
@@ -58,6 +61,7 @@ def check_run_query(
         order=Order.OLDEST_FIRST if spec.ascending else Order.NEWEST_FIRST,
         page_rows=spec.limit,
         select=DEFAULT_SELECT if spec.select is None else spec.select,
+        usage_of=spec.usage_of,
     )
     return query, filters.problems
 
@@ -79,7 +83,7 @@ def wants_feedback(spec: RunQuerySpec) -> bool:
     return not spec.select_names or RunSelect.FEEDBACK_STATS.value in spec.select_names
 
 
-def _sessions(wanted: tuple[UUID, ...] | None, live: tuple[UUID, ...]) -> tuple[UUID, ...]:
+def live_sessions(wanted: tuple[UUID, ...] | None, live: tuple[UUID, ...]) -> tuple[UUID, ...]:
     """The projects to look in. Absent (or an empty list) means all; what is deleted or foreign is nowhere."""
     if not wanted:
         return live

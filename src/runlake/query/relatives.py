@@ -35,7 +35,7 @@ from runlake.fql.bound import (
 from runlake.model.run import NO_ID
 from runlake.query.context import FilterContext
 
-_ABOVE: Final = (
+ANCESTOR_IDS: Final = (
     "if(position(dotted_order, '.') = 0, [parent_run_id],"
     " arrayMap(segment -> toUUIDOrZero(right(segment, 36)), arrayPopBack(splitByChar('.', dotted_order))))"
 )
@@ -79,7 +79,7 @@ def compile_related(related: Related, condition: str, traces: str | None, contex
             tie = _Tie(_SELF, ("trace_id", "parent_run_id"))
             where.append(_HAS_PARENT)
         case Axis.DESCENDANT:
-            above = _ABOVE if related.count is None else f"arrayDistinct({_ABOVE})"
+            above = ANCESTOR_IDS if related.count is None else f"arrayDistinct({ANCESTOR_IDS})"
             tie = _Tie(_SELF, ("trace_id", f"arrayJoin({above}) AS above"))
         case Axis.PARENT:
             tie = _Tie(_PARENT, ("trace_id", "id"))
@@ -134,8 +134,8 @@ def _ancestors(where: list[str], count: CountTest | None, context: FilterContext
     """The ids above are looked up one by one; with few ancestors to find, only in the traces that have one."""
     is_found = f"above -> (trace_id, above) IN ({context.share(context.runs('trace_id, id', where))})"
     if count is not None:
-        return _test(f"toInt64(arrayCount({is_found}, arrayDistinct({_ABOVE})))", count, context)
-    found = f"arrayExists({is_found}, {_ABOVE})"
+        return _test(f"toInt64(arrayCount({is_found}, arrayDistinct({ANCESTOR_IDS})))", count, context)
+    found = f"arrayExists({is_found}, {ANCESTOR_IDS})"
     return f"(trace_id IN ({context.share(context.runs('trace_id', where))}) AND {found})" if is_guarded else found
 
 

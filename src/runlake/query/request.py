@@ -9,6 +9,7 @@ from uuid import UUID
 
 from runlake.fql.bound import BoundExpr
 from runlake.model.run_record import RunSelect
+from runlake.model.usage import UsageOf
 
 MAX_PAGE_ROWS: Final = 10_000
 """Most runs on one page, whatever was asked for; the page then has a next cursor."""
@@ -40,12 +41,17 @@ class RunQuery:
     but ``ids`` makes every condition except tenant and sessions void (documented upstream). ``start_time_from`` and
     ``start_time_to`` are inclusive microseconds since 1970 UTC and speak of the start of the run. ``filter`` and
     ``search`` are about the run, ``trace_filter`` about the root of its trace, ``tree_filter`` about some run of it.
+    ``among`` are ids that a run must have beside everything else; ``thread`` is the thread that it names itself.
+    ``usage_of`` says whose tokens and costs the runs show; conditions always speak of a run's own.
     """
 
     tenant_id: UUID
     sessions: tuple[UUID, ...]
     ids: tuple[UUID, ...] | None = None
+    among: tuple[UUID, ...] | None = None
     trace: UUID | None = None
+    traces: tuple[UUID, ...] | None = None
+    thread: str | None = None
     parent_run: UUID | None = None
     run_type: str | None = None
     reference_examples: tuple[UUID, ...] | None = None
@@ -61,6 +67,7 @@ class RunQuery:
     page_rows: int = DEFAULT_PAGE_ROWS
     after: PageKey | None = None
     select: frozenset[RunSelect] = frozenset()
+    usage_of: UsageOf = UsageOf.RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 A token carries the moment of its first page, so that all pages of a listing show one state of the store. Layout before
 base64 (url alphabet, no padding)::
 
-    1 byte   layout version, 1
+    1 byte   layout version, 2
     8 bytes  visible version        unsigned, big endian
+    8 bytes  start of the window that the first page looked at, signed; 0 where the request names it
     8 bytes  start time of the last run, microseconds since 1970 UTC, signed
     16 bytes id of the last run
     8 bytes  digest of tenant and query
@@ -24,8 +25,8 @@ from uuid import UUID
 
 from runlake.errors import CursorError
 
-_LAYOUT: Final = Struct(">BQq16s8s")
-_VERSION: Final = 1
+_LAYOUT: Final = Struct(">BQqq16s8s")
+_VERSION: Final = 2
 _MAC_BYTES: Final = 16
 _DIGEST_BYTES: Final = 8
 MAX_TOKEN_CHARS: Final = 200
@@ -34,11 +35,16 @@ MAX_TOKEN_CHARS: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """Where a listing goes on: the moment it shows, and the last run of the page before."""
+    """Where a listing goes on: the moment it shows, and the last run of the page before.
+
+    ``window_from`` is the lower bound that the first page took because the request named none; 0 for no such bound. In
+    a listing of threads the run is the newest root of the last thread.
+    """
 
     visible_version: int
     start_time: int
     run_id: UUID
+    window_from: int = 0
 
 
 class CursorSigner:
@@ -49,7 +55,8 @@ class CursorSigner:
 
     def encode(self, cursor: Cursor, *, query: bytes) -> str:
         """The token of ``cursor`` for the listing that ``query`` (any stable bytes, tenant included) describes."""
-        body = _LAYOUT.pack(_VERSION, cursor.visible_version, cursor.start_time, cursor.run_id.bytes, _digest(query))
+        place = (cursor.window_from, cursor.start_time, cursor.run_id.bytes)
+        body = _LAYOUT.pack(_VERSION, cursor.visible_version, *place, _digest(query))
         return urlsafe_b64encode(body + self._mac(body)).rstrip(b"=").decode()
 
     def decode(self, token: str, *, query: bytes) -> Cursor:
@@ -58,7 +65,7 @@ class CursorSigner:
         body, mac = data[: _LAYOUT.size], data[_LAYOUT.size :]
         if len(body) != _LAYOUT.size or not hmac.compare_digest(mac, self._mac(body)):
             raise CursorError("cursor is not one that this server made; start again without a cursor", field="cursor")
-        version, visible_version, start_time, run_id, digest = _LAYOUT.unpack(body)
+        version, visible_version, window_from, start_time, run_id, digest = _LAYOUT.unpack(body)
         if version != _VERSION:
             raise CursorError("cursor is of another release; start again without a cursor", field="cursor")
         if not hmac.compare_digest(digest, _digest(query)):
@@ -67,7 +74,9 @@ class CursorSigner:
                 " differ",
                 field="cursor",
             )
-        return Cursor(visible_version=visible_version, start_time=start_time, run_id=UUID(bytes=run_id))
+        return Cursor(
+            visible_version=visible_version, start_time=start_time, run_id=UUID(bytes=run_id), window_from=window_from
+        )
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.new(self._key, body, sha256).digest()[:_MAC_BYTES]

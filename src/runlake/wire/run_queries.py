@@ -19,6 +19,7 @@ from runlake.errors import InvalidError, UserError
 from runlake.model.run import RunType
 from runlake.model.run_record import RunSelect
 from runlake.model.run_stats import GroupAttribute
+from runlake.model.usage import UsageOf
 from runlake.wire.json_text import decode_object
 from runlake.wire.scalars import read_id, read_time
 
@@ -82,17 +83,23 @@ class GroupBy:
 class RunQuerySpec:
     """A run query as sent: ids and times typed, filters still text. None is absence; times are microseconds UTC.
 
-    ``select`` is None when the caller did not choose, ``select_names`` are its names as sent.
+    ``select`` is None when the caller did not choose, ``select_names`` are its names as sent. ``among``, ``traces``,
+    ``thread`` and ``usage_of`` are as in ``RunQuery``. ``window_us`` is how far back a listing looks that names no
+    lower bound; all of its pages look back from the moment of the first.
     """
 
     ids: tuple[UUID, ...] | None = None
+    among: tuple[UUID, ...] | None = None
     trace: UUID | None = None
+    traces: tuple[UUID, ...] | None = None
+    thread: str | None = None
     parent_run: UUID | None = None
     run_type: str | None = None
     sessions: tuple[UUID, ...] | None = None
     reference_examples: tuple[UUID, ...] | None = None
     start_time_from: int | None = None
     start_time_to: int | None = None
+    window_us: int | None = None
     error: bool | None = None
     is_root: bool | None = None
     query: str | None = None
@@ -109,6 +116,7 @@ class RunQuerySpec:
     group_by: GroupBy | None = None
     groups: tuple[str, ...] | None = None
     explain: bool = False
+    usage_of: UsageOf = UsageOf.ROOTS_TRACE
 
 
 _DECODER: Final = msgspec.json.Decoder(RunQueryBody)

@@ -1,0 +1,128 @@
+"""Tokens and costs summed over sets of runs: the cells of a statement, and their way back into the model.
+
+Whoever shows a sum (roots of a page, subtrees, threads, statistics) takes it from here, so that all agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from runlake.model.run_record import RunRecord, RunSelect
+from runlake.model.usage import UsageTotals
+from runlake.query.relatives import ANCESTOR_IDS
+from runlake.query.scope import RunScope
+from runlake.store.engine import Row
+
+USAGE_COLUMNS: Final = (
+    "total_tokens, prompt_tokens, completion_tokens, total_cost, prompt_cost, completion_cost, first_token_time"
+)
+"""What ``USAGE_SUMS`` sums over; ``DETAIL_SUMS`` needs ``card`` beside it."""
+
+USAGE_SUMS: Final = (
+    "sum(total_tokens), sum(prompt_tokens), sum(completion_tokens), sumOrNull(total_cost), sumOrNull(prompt_cost),"
+    " sumOrNull(completion_cost), toUnixTimestamp64Micro(min(first_token_time))"
+)
+"""The first cells that ``read_usage`` reads."""
+
+_TOKEN_MAPS: Final = ("prompt_token_details", "completion_token_details")
+_COST_MAPS: Final = ("prompt_cost_details", "completion_cost_details")
+
+USAGE_FIELDS: Final = frozenset(
+    {
+        RunSelect.TOTAL_TOKENS,
+        RunSelect.PROMPT_TOKENS,
+        RunSelect.COMPLETION_TOKENS,
+        RunSelect.TOTAL_COST,
+        RunSelect.PROMPT_COST,
+        RunSelect.COMPLETION_COST,
+    }
+)
+DETAIL_FIELDS: Final = frozenset(map(RunSelect, (*_TOKEN_MAPS, *_COST_MAPS)))
+
+
+def detail_sums(details: str) -> str:
+    """The last cells that ``read_usage`` reads; ``details`` is SQL of the JSON with the four maps, or empty text."""
+    token_maps = [f"JSONExtract({details}, '{name}', 'Map(String, UInt64)')" for name in _TOKEN_MAPS]
+    texts = [f"JSONExtract({details}, '{name}', 'Map(String, String)')" for name in _COST_MAPS]
+    cost_maps = [f"mapApply((k, v) -> (k, toDecimal128OrZero(v, 12)), {text})" for text in texts]
+    return ", ".join(f"sumMap(mapKeys({found}), mapValues({found}))" for found in (*token_maps, *cost_maps))
+
+
+def usage_cells(scope: RunScope, *, with_details: bool) -> tuple[str, str]:
+    """Columns to select of each run, and the sums over them."""
+    if not with_details:
+        return USAGE_COLUMNS, USAGE_SUMS
+    return f"{USAGE_COLUMNS}, card", f"{USAGE_SUMS}, {detail_sums(scope.columns.details)}"
+
+
+def read_usage(cells: Sequence[Any]) -> UsageTotals:
+    """The sums in ``USAGE_SUMS``, and those of ``detail_sums`` where they follow."""
+    maps: list[Mapping[str, Any]] = [dict(zip(*pair, strict=True)) for pair in cells[7:11]] or [{}, {}, {}, {}]
+    return UsageTotals(
+        total_tokens=int(cells[0]),
+        prompt_tokens=int(cells[1]),
+        completion_tokens=int(cells[2]),
+        total_cost=read_cost(cells[3]),
+        prompt_cost=read_cost(cells[4]),
+        completion_cost=read_cost(cells[5]),
+        first_token_time=cells[6],
+        prompt_token_details=maps[0],
+        completion_token_details=maps[1],
+        prompt_cost_details={name: Decimal(str(cost)) for name, cost in maps[2].items()},
+        completion_cost_details={name: Decimal(str(cost)) for name, cost in maps[3].items()},
+    )
+
+
+def read_cost(cell: Any) -> Decimal | None:
+    """A cost as the engine prints it."""
+    return None if cell is None else Decimal(str(cell))
+
+
+def by_trace_sql(scope: RunScope, trace_ids: Sequence[UUID], *, with_details: bool) -> str:
+    """SQL of the sums over each of some traces: the trace, then the cells of ``read_usage``."""
+    columns, sums = usage_cells(scope, with_details=with_details)
+    runs = scope.select(f"trace_id, {columns}", [f"trace_id IN {scope.params.add('Array(UUID)', trace_ids)}"])
+    return f"SELECT toString(trace_id), {sums} FROM ({runs}) GROUP BY trace_id"
+
+
+def by_subtree_sql(scope: RunScope, trace_ids: Sequence[UUID], run_ids: Sequence[UUID], *, with_details: bool) -> str:
+    """SQL of the sums over each of some runs and all runs below it: the run, then the cells of ``read_usage``."""
+    columns, sums = usage_cells(scope, with_details=with_details)
+    nodes = f"arrayJoin(arrayDistinct(arrayPushBack({ANCESTOR_IDS}, id))) AS node"
+    runs = scope.select(f"{nodes}, {columns}", [f"trace_id IN {scope.params.add('Array(UUID)', trace_ids)}"])
+    among = scope.params.add("Array(UUID)", run_ids)
+    return f"SELECT toString(node), {sums} FROM ({runs}) WHERE node IN {among} GROUP BY node"
+
+
+def read_usage_by(rows: Iterable[Row]) -> dict[str, UsageTotals]:
+    """Sums by the id in the first cell."""
+    return {str(key): read_usage(cells) for key, *cells in rows}
+
+
+def show_usage(run: RunRecord, usage: UsageTotals, *, with_details: bool, with_first_token: bool) -> None:
+    """Let a run show a sum in the place of its own tokens and costs."""
+    run.total_tokens = usage.total_tokens
+    run.prompt_tokens = usage.prompt_tokens
+    run.completion_tokens = usage.completion_tokens
+    run.total_cost = usage.total_cost
+    run.prompt_cost = usage.prompt_cost
+    run.completion_cost = usage.completion_cost
+    if with_first_token:
+        run.first_token_time = usage.first_token_time
+    if with_details:
+        maps = {
+            "prompt_token_details": usage.prompt_token_details,
+            "completion_token_details": usage.completion_token_details,
+            "prompt_cost_details": _texts(usage.prompt_cost_details),
+            "completion_cost_details": _texts(usage.completion_cost_details),
+        }
+        run.usage_details = msgspec.json.encode(maps) if any(maps.values()) else None
+
+
+def _texts(costs: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: f"{cost.normalize():f}" for name, cost in costs.items()}
