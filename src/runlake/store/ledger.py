@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self, cast
@@ -67,6 +68,16 @@ class Ledger:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for selects, for the modules that keep a subject of their own in the ledger."""
+        return self._engine.connect()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction, for the same modules: committed and fsynced at the end, undone by an exception."""
+        with self._write_lock, self._engine.begin() as connection:
+            yield connection
 
     def check(self) -> None:
         """Raise StoreError unless the ledger can be written at this moment."""
