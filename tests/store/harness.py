@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from runlake.ingest.ahead import WORTH_BYTES
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
 from runlake.ingest.writer import Writer
@@ -72,7 +73,7 @@ class OpenStore:
 
 
 @contextmanager
-def open_store(path: Path, clock: Clock | None = None) -> Iterator[OpenStore]:
+def open_store(path: Path, clock: Clock | None = None, *, ahead_from_bytes: int = WORTH_BYTES) -> Iterator[OpenStore]:
     """Open (or reopen) the store at ``path`` the way the server does."""
     clock = clock or Clock()
     engine = ChdbEngine.open(path, memory_limit_bytes=2 << 30)
@@ -80,7 +81,12 @@ def open_store(path: Path, clock: Clock | None = None) -> Iterator[OpenStore]:
         migrate(engine)
         moments = Moments()
         writer = Writer(
-            engine=engine, moments=moments, projects=NamedProjects(), prices=CostBook(), now_us=clock.now_us
+            engine=engine,
+            moments=moments,
+            projects=NamedProjects(),
+            prices=CostBook(),
+            now_us=clock.now_us,
+            ahead_from_bytes=ahead_from_bytes,
         )
         writer.start()
         try:

@@ -9,36 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from runlake.ingest.ahead import ReadyBatch, ReadyRow, make_row
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
-from runlake.ingest.derive import DerivedRun, derive_run, known_start
+from runlake.ingest.derive import DerivedRun, known_start
 from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
 from runlake.ingest.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
 from runlake.ingest.open_set import OpenSet, RunKey
 from runlake.ingest.placement import Orphans, Place, place_all, rebase, said_place
+from runlake.ingest.projects import Projects, in_project
 from runlake.ingest.rows import (
     RUN_COLUMNS,
     SETTLED_COLUMNS,
     StoredRun,
-    encode_run,
+    encode_head,
     encode_settled,
 )
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine
 from runlake.store.moment import Moments
-
-
-class Projects(Protocol):
-    """Finds, or on first use creates, the project a write belongs to."""
-
-    def resolve(self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None) -> UUID:
-        """The project's id; the default project when neither is given."""
-        ...
 
 
 @dataclass(slots=True)
@@ -92,13 +85,15 @@ class Committer:
         """End the helper threads; the last commit is done."""
         self._helpers.shutdown()
 
-    def commit(self, batches: Sequence[IngestBatch]) -> None:
-        """Put every write of ``batches`` on disk and make it visible; on any error nothing of it is visible."""
+    def commit(self, ready: Sequence[ReadyBatch]) -> None:
+        """Put every write of the batches on disk and make it visible; on any error nothing of it is visible."""
         self._version = max(self._version, self._now_us())
+        batches = [item.batch for item in ready]
         writes = self._group(batches)
         changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
         feedback = [item for batch in batches for item in batch.feedback]
-        self._store(changes, feedback)
+        rows = {(item.batch.tenant_id, run_id): row for item in ready for run_id, row in item.rows.items()}
+        self._store(changes, feedback, rows)
 
     @property
     def last_version(self) -> int:
@@ -114,20 +109,8 @@ class Committer:
         for batch in batches:
             runs = grouped.setdefault(batch.tenant_id, {})
             for write in batch.runs:
-                runs.setdefault(write.run_id, []).append(self._in_project(batch.tenant_id, write))
+                runs.setdefault(write.run_id, []).append(in_project(self._projects, batch.tenant_id, write))
         return grouped
-
-    def _in_project(self, tenant_id: UUID, write: RunWrite) -> RunWrite:
-        """The write with its project's id instead of a name; a write that names no project stays without one."""
-        session_id = write.fields.get(RunField.SESSION_ID)
-        if session_id is None and write.session_name is None:
-            return write
-        resolved = self._projects.resolve(
-            tenant_id,
-            session_id=session_id if isinstance(session_id, UUID) else None,
-            session_name=write.session_name,
-        )
-        return replace(write, fields={**write.fields, RunField.SESSION_ID: resolved})
 
     def _changes(self, tenant_id: UUID, runs: Mapping[UUID, Sequence[RunWrite]]) -> list[Change]:
         known = self._known(tenant_id, runs)
@@ -230,17 +213,19 @@ class Committer:
                 seen[run.state.run_id] = Change(key, run, run.state, run.state)
         return sorted(seen.values(), key=lambda change: change.key[1] not in trace_ids)
 
-    def _store(self, changes: Sequence[Change], feedback: Sequence[Feedback]) -> None:
+    def _store(self, changes: Sequence[Change], feedback: Sequence[Feedback], ready: Mapping[RunKey, ReadyRow]) -> None:
         rows = Rows()
         placed: list[tuple[Change, DerivedRun, UUID, int]] = []
         for change in changes:
-            derived = derive_run(change.after, now_us=self._now_us(), prices=self._prices)
             session_id = self._session_of(change)
+            row = ready.get(change.key)
+            if row is None or not row.fits(change.after, session_id):
+                row = make_row(change.after, session_id, now_us=self._now_us(), prices=self._prices)
             version = self.next_version()
-            placed.append((change, derived, session_id, version))
+            placed.append((change, row.derived, session_id, version))
             replaces = 0 if change.stored is None else change.stored.version
-            row = encode_run(change.key[0], session_id, change.after, derived, version=version, replaces=replaces)
-            (rows.runs if _is_finished(change) else rows.open_runs).append(row)
+            head = encode_head(change.key[0], session_id, version=version, replaces=replaces)
+            (rows.runs if _is_finished(change) else rows.open_runs).append(head + row.tail)
         marks = [
             (change.key, self.next_version()) for change in changes if _is_finished(change) and change.key in self._open
         ]

@@ -27,10 +27,10 @@ SETTLED: Final = "settled"
 RUN_COLUMNS: Final = (
     "tenant_id",
     "session_id",
-    "start_time",
-    "id",
     "version",
     "replaces",
+    "start_time",
+    "id",
     "trace_id",
     "parent_run_id",
     "is_root",
@@ -119,18 +119,17 @@ def _card(session_id: UUID, state: RunState, derived: DerivedRun) -> str:
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
 
 
-def encode_run(
-    tenant_id: UUID, session_id: UUID, state: RunState, derived: DerivedRun, *, version: int, replaces: int = 0
-) -> bytes:
-    """One JSON array in ``RUN_COLUMNS`` order."""
+def encode_head(tenant_id: UUID, session_id: UUID, *, version: int, replaces: int = 0) -> bytes:
+    """The part of a row that its commit decides; a row is head and tail, a JSON array in ``RUN_COLUMNS`` order."""
+    return b'["%s","%s",%d,%d,' % (str(tenant_id).encode(), str(session_id).encode(), version, replaces)
+
+
+def encode_tail(session_id: UUID, state: RunState, derived: DerivedRun) -> bytes:
+    """The part of a row that the run's state decides, its project included."""
     return _ENCODER.encode(
         (
-            tenant_id,
-            session_id,
             time_text(derived.start_time),
             state.run_id,
-            version,
-            replaces,
             derived.trace_id,
             derived.parent_run_id,
             derived.is_root,
@@ -166,7 +165,7 @@ def encode_run(
             _payload(state, RunField.ATTACHMENTS),
             encode_origin(state),
         )
-    )
+    )[1:]
 
 
 SETTLED_COLUMNS: Final = ("tenant_id", "id", "version", "status")

@@ -20,10 +20,12 @@ from uuid import UUID
 import structlog
 
 from runlake.errors import OverloadedError, RunlakeError, StoreUnavailableError
+from runlake.ingest.ahead import WORTH_BYTES, ReadyBatch, RowsAhead
 from runlake.ingest.batch import IngestBatch
-from runlake.ingest.commit import Committer, Projects
+from runlake.ingest.commit import Committer
 from runlake.ingest.costs import CostBook
 from runlake.ingest.erase import erase_open_runs
+from runlake.ingest.projects import Projects
 from runlake.ingest.recovery import recover
 from runlake.ingest.sweep import Sweeper
 from runlake.store.engine import Engine, Params, Statement
@@ -37,7 +39,7 @@ _MAX_COMMIT_BYTES: Final = 64 << 20
 class Pending:
     """A request that waits for its commit; ``work`` runs in the writer's thread instead, when given."""
 
-    batch: IngestBatch | None
+    batch: ReadyBatch | None
     work: Callable[[], None] | None
     done: Future[None]
 
@@ -71,6 +73,7 @@ class Writer:
         now_us: Callable[[], int],
         max_pending_bytes: int = 256 << 20,
         commit_window_ms: int = 2,
+        ahead_from_bytes: int = WORTH_BYTES,
     ) -> None:
         self._engine = engine
         self._moments = moments
@@ -88,6 +91,8 @@ class Writer:
             last_version=recovered.last_version,
             now_us=now_us,
         )
+        self._ahead_from_bytes = ahead_from_bytes
+        self._ahead = RowsAhead(projects=projects, prices=prices, now_us=now_us)
         self._sweeper = Sweeper(
             engine=engine,
             moments=moments,
@@ -121,8 +126,12 @@ class Writer:
 
     async def write(self, batch: IngestBatch) -> None:
         """Return when the batch is on disk and visible; raise, with nothing of it visible, otherwise."""
-        if batch.runs or batch.feedback:
-            await asyncio.wrap_future(self._enqueue(Pending(batch, None, Future())))
+        if not batch.runs and not batch.feedback:
+            return
+        size_bytes = batch.size_bytes
+        worth_it = size_bytes >= self._ahead_from_bytes
+        ready = await asyncio.to_thread(self._ahead.prepare, batch) if worth_it else ReadyBatch(batch, size_bytes)
+        await asyncio.wrap_future(self._enqueue(Pending(ready, None, Future())))
 
     def erase_open_runs(self, tenant_id: UUID, session_id: UUID) -> Future[None]:
         """Delete the project's open runs from store and memory, between two commits."""
@@ -223,8 +232,8 @@ class Writer:
             raise
         self._last_commit_ms = (time.perf_counter() - started) * 1000
         self._counts[0] += 1
-        self._counts[1] += sum(len(batch.runs) for batch in batches)
-        self._counts[2] += sum(len(batch.feedback) for batch in batches)
+        self._counts[1] += sum(len(ready.batch.runs) for ready in batches)
+        self._counts[2] += sum(len(ready.batch.feedback) for ready in batches)
 
     def _clean(self) -> None:
         """Remove what a failed commit may have left on disk, before its versions could become visible."""
