@@ -22,8 +22,9 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -34,6 +35,12 @@ from runlake.errors import RunlakeError, StoreError, StoreUnavailableError, TooM
 from runlake.store.engine import Capabilities, QueryStats, Row, Rows, Statement, encode_param
 
 _ROW_FORMAT: Final = "JSONCompactEachRow"
+_BLOCK_FORMAT: Final = "ArrowStream"
+_ARROW_SETTINGS: Final[Mapping[str, int | str]] = {
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_low_cardinality_as_dictionary": 0,
+    "output_format_arrow_compression_method": "none",
+}
 _MAX_CACHE_BYTES: Final = 64 << 20
 """Four caches of this size hold the marks and index blocks of some ten million runs."""
 
@@ -99,10 +106,11 @@ class ChdbEngine:
         return Rows(rows, QueryStats(*read, elapsed_ms=(time.perf_counter() - started) * 1000))
 
     @contextmanager
-    def stream(self, statement: Statement, /) -> Iterator[Iterator[list[Row]]]:
+    def stream(self, statement: Statement, /) -> Iterator[Iterator[bytes]]:
+        plain = replace(statement, settings={**statement.settings, **_ARROW_SETTINGS})
         with self._handle() as handle:
             try:
-                result = handle.send_query(_with_settings(statement), _ROW_FORMAT, params=_encoded(statement))
+                result = handle.send_query(_with_settings(plain), _BLOCK_FORMAT, params=_encoded(plain))
             except Exception as error:
                 raise _translate(error) from error
             try:
@@ -154,7 +162,7 @@ class ChdbEngine:
             raise _translate(error) from error
 
     @staticmethod
-    def _blocks(result: Any) -> Iterator[list[Row]]:
+    def _blocks(result: Any) -> Iterator[bytes]:
         while True:
             try:
                 chunk = result.fetch()
@@ -165,7 +173,7 @@ class ChdbEngine:
             data: bytes = chunk.bytes()
             if not data:
                 return
-            yield _DECODER.decode_lines(data)
+            yield data
 
 
 @contextmanager

@@ -114,8 +114,11 @@ class Engine(Protocol):
         """Run a query and return every row."""
         ...
 
-    def stream(self, statement: Statement, /) -> AbstractContextManager[Iterator[list[Row]]]:
-        """Run a query and yield blocks of rows with constant memory."""
+    def stream(self, statement: Statement, /) -> AbstractContextManager[Iterator[bytes]]:
+        """Run a query and yield its blocks with constant memory, each an Arrow IPC stream of its own.
+
+        Leaving the context ends the query, finished or not.
+        """
         ...
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes], /) -> None:
