@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
-HEAD_REVISION: Final = "0003"
+HEAD_REVISION: Final = "0004"
 """The newest migration. Start-up compares it before it imports Alembic, which would cost a third of the start time."""
 
 METADATA: Final = MetaData()
@@ -65,6 +78,19 @@ API_KEYS: Final = Table(
     Column("query_per_minute", Integer),
     Column("export_per_minute", Integer),
 )
+
+OBJECT_NOTES: Final = Table(
+    "object_notes",
+    METADATA,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("run_id", Uuid, primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("noted_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("dropped", Boolean, nullable=False),
+    Index("object_notes_due", "due_at"),
+)
+"""Objects that may belong to no run; see ``store.object_notes``."""
 
 SECRETS: Final = Table(
     "secrets",
