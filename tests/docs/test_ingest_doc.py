@@ -13,7 +13,7 @@ import pytest
 from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import derive_run
 from runlake.ingest.flatten import MAX_NUMBERS
-from runlake.model.pairs import MAX_KEY_CHARS, MAX_PAIRS
+from runlake.model.pairs import MAX_ENTRIES, MAX_KEY_CHARS, MAX_PAIRS
 from runlake.model.run import RunField, RunStatus, RunType, fold_writes
 from runlake.wire import feedback
 from runlake.wire.encoding import ACCEPTED_ENCODINGS, MAX_MEMBERS, ZSTD_WINDOW_LOG
@@ -66,7 +66,7 @@ def test_every_member_of_the_run_object_has_its_row() -> None:
         ("Endpoints", ["Content-Encoding: gzip", f"at most {2**ZSTD_WINDOW_LOG >> 20} MiB"]),
         ("The run object", [" ".join(f"`{run_type}`" for run_type in RunType)]),
         ("Limits", [f"{MAX_PARTS:,}", f"{MAX_HEADER_BYTES:,} bytes", f"{MAX_MEMBERS:,}"]),
-        ("Limits", [f"{feedback.MAX_KEY_CHARS} characters", f"{MAX_PAIRS:,} each", f"{MAX_KEY_CHARS} characters"]),
+        ("Limits", [f"{feedback.MAX_KEY_CHARS} characters", f"{MAX_ENTRIES:,} each, {MAX_PAIRS:,}", f"keys of {MAX_KEY_CHARS}"]),
         ("Limits", [f"more than {MAX_NUMBERS} numbers"]),
     ],
 )

@@ -25,6 +25,10 @@ LONG = "The long answer begins here and goes on " + "with many more words " * 15
 NAMES = ["alpha", "Beta", "a%b_c", "re-rank", "日本 bot", ""]
 ERRORS = [None, None, "", "Timeout: disk full", "boom", 'said "no"']
 TAGS = ["prod", "Beta", 'a"b', "日本", "x_y"]
+LETTERS = ["one", "two", "three", "four", "five"]
+MANY = [{"n": number, "word": f"{word}-{number}"} for number in range(600) for word in LETTERS]
+"""More entries than are indexed: every number and every word of them counts all the same."""
+VECTOR = [0.5] * 65
 VALUES: list[Any] = ["v1", "V1", "5", "5.0", 5, 0.5, True, None, "a%b", "quick brown", "naïve", "", [], ["v1", "v2"]]
 TEXTS = [
     "The quick brown fox",
@@ -92,7 +96,12 @@ _DRAFTS = st.builds(
     ),
     inputs=st.none()
     | st.fixed_dictionaries(
-        {"question": _TEXT}, optional={"messages": st.lists(st.fixed_dictionaries({"content": _TEXT}), max_size=3)}
+        {"question": _TEXT},
+        optional={
+            "messages": st.lists(st.fixed_dictionaries({"content": _TEXT}), max_size=3),
+            "vector": st.just(VECTOR),
+            "many": st.just(MANY),
+        },
     ),
     outputs=st.fixed_dictionaries({"answer": _TEXT}, optional={"score": st.sampled_from([1, 2.5, True, "2.50"])}),
     tokens=st.none() | st.tuples(st.sampled_from([0, 3, 1000]), st.sampled_from([1, 4000])),
@@ -443,6 +452,17 @@ _PAIR_ATOMS = (
     f"eq(input_value, '{LONG}')",
     f"neq(input_value, '{LONG}')",
     "gt(input_value, 'The long answer')",
+    "eq(input_key, 'vector')",
+    "like(input_key, '%ect_r')",
+    "gt(input_value, 0.25)",
+    "neq(input_value, 0.5)",
+    "eq(input_value, null)",
+    "neq(input_value, null)",
+    "eq(input_value, 'four-599')",
+    "like(input_value, 'five-59_')",
+    "gte(input_value, 599)",
+    "notlike(input_key, 'many.w%')",
+    "in(input_key, ['many.n', 'vector'])",
     "eq(output_key, 'score')",
     "eq(output_value, 2.5)",
     "gte(output_value, 2)",
@@ -469,6 +489,12 @@ _BAG_ATOMS = (
     "gt(metadata.k2, 1)",
     "eq(metadata.env, null)",
     "like(inputs.question, '%quick%')",
+    "eq(inputs.many.word, 'five-599')",
+    "in(inputs.many.n, [599, 'x'])",
+    "in(inputs.many.word, ['five-599', 'x'])",
+    "neq(inputs.many.word, 'five-599')",
+    "eq(inputs.vector, null)",
+    "neq(inputs.vector, 0.5)",
     "eq(outputs.score, 2.5)",
     "gt(feedback.ok, 0.5)",
     "has(metadata, 'k1')",

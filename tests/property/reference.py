@@ -34,6 +34,7 @@ from runlake.fql.ast import (
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEGATIVE = {"neq": "eq", "nin": "in", "notlike": "like"}
+MAX_NUMBERS = 64
 FAMILIES = ("metadata", "input", "output", "feedback")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
@@ -89,12 +90,15 @@ class Record:
         return tuple(Entry(key=key, value=value) for key, value in flat(bag))
 
 
-def flat(node: Any, path: str = "") -> Iterable[tuple[str, str]]:
-    """Leaves with the names on the way joined by dots; places in lists do not count."""
+def flat(node: Any, path: str = "") -> Iterable[tuple[str, str | None]]:
+    """Leaves with the names on the way joined by dots; places in lists do not count. A vector has no value."""
     if isinstance(node, dict):
         for name, item in node.items():
             yield from flat(item, f"{path}.{name}" if path else name)
     elif isinstance(node, list):
+        if len(node) > MAX_NUMBERS and isinstance(node[0], int | float) and not isinstance(node[0], bool):
+            yield path, None
+            return
         for item in node:
             yield from flat(item, path)
     elif node is not None and path:

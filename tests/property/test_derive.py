@@ -66,7 +66,7 @@ def _leaves(value: object, path: str) -> list[tuple[str, str]]:
 def test_flattening_follows_its_rule(value: Any) -> None:
     found = flatten(value)
     assert sorted(zip(found.keys, found.values, strict=True)) == sorted(_leaves(value, ""))
-    assert not found.cut
+    assert not found.bare_keys
 
 
 @given(JSON, JSON)

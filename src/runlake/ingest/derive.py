@@ -20,7 +20,7 @@ from runlake.ingest.payloads import Json, decode_payload, member
 from runlake.ingest.previews import preview_inputs, preview_outputs
 from runlake.ingest.usage import MODEL_RUN_TYPES, NO_USAGE, Costs, TokenUsage, find_usage
 from runlake.model.dotted_order import parse_dotted_order, root_segment
-from runlake.model.pairs import text_of
+from runlake.model.pairs import INPUT_LETTER, METADATA_LETTER, OUTPUT_LETTER, text_of
 from runlake.model.run import NO_ID, RunField, RunState, RunStatus, RunType
 from runlake.wire.times import LATEST_US, parse_time
 
@@ -42,7 +42,8 @@ class DerivedRun:
     """The derived columns of one run, named as in the ``runs`` table.
 
     Times are microseconds since 1970 UTC, absent ids are ``NO_ID``, absent texts are empty. ``metadata_keys`` and
-    ``metadata_values`` run in parallel; the three columns of pairs are as ``flatten.index_items`` makes them.
+    ``metadata_values`` run in parallel; the three columns of pairs are as ``flatten.index_items`` makes them, and
+    ``more_pairs`` is what they have no room for, each item behind the letter of its side (``model.pairs``).
     ``usage_details`` is JSON, or empty where no side has any detail. Tokens and
     costs are the run's own, not its subtree's.
     """
@@ -67,6 +68,7 @@ class DerivedRun:
     metadata_pairs: tuple[str, ...] = ()
     input_pairs: tuple[str, ...] = ()
     output_pairs: tuple[str, ...] = ()
+    more_pairs: tuple[str, ...] = ()
     model: str = ""
     provider: str = ""
     prompt_tokens: int = 0
@@ -140,6 +142,7 @@ def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
     lineage = _lineage(state, start_time)
     charges = _charges(outputs, extra, run_type, start_time, prices)
     metadata = flatten_entries(extra.metadata)
+    input_items, output_items = flatten_pairs(inputs), flatten_pairs(outputs)
     tags = state.get(RunField.TAGS)
     return DerivedRun(
         name=_text(state, RunField.NAME),
@@ -159,9 +162,10 @@ def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
         first_token_time=_first_token_time(state.get(RunField.EVENTS)),
         metadata_keys=metadata.keys,
         metadata_values=metadata.values,
-        metadata_pairs=metadata.pairs,
-        input_pairs=flatten_pairs(inputs),
-        output_pairs=flatten_pairs(outputs),
+        metadata_pairs=metadata.items.indexed,
+        input_pairs=input_items.indexed,
+        output_pairs=output_items.indexed,
+        more_pairs=_more(metadata.items.more, input_items.more, output_items.more),
         model=charges.model,
         provider=charges.provider,
         prompt_tokens=charges.usage.prompt_tokens,
@@ -174,6 +178,13 @@ def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
         inputs_preview=preview_inputs(inputs),
         outputs_preview=preview_outputs(outputs),
     )
+
+
+def _more(metadata: tuple[str, ...], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> tuple[str, ...]:
+    if not metadata and not inputs and not outputs:
+        return ()
+    sides = ((METADATA_LETTER, metadata), (INPUT_LETTER, inputs), (OUTPUT_LETTER, outputs))
+    return tuple(letter + item for letter, items in sides for item in items)
 
 
 def thread_of(metadata: Json) -> str:

@@ -19,13 +19,24 @@ LONG_VALUE_HEAD_CHARS: Final = 200
 LONG_VALUE_MARK: Final = "\1"
 
 MAX_PAIRS: Final = 2_000
-"""Most entries indexed per side (metadata, inputs, outputs) of one run; the payload itself is always whole."""
+"""Most pairs, and most keys, that are indexed per side (metadata, inputs, outputs) of one run; the rest lies beside."""
+
+MAX_ENTRIES: Final = 100_000
+"""Most leaves of a side that count as entries; the payload itself is always whole."""
 
 MAX_KEY_CHARS: Final = 500
-"""Entries below a longer path are not indexed; bounds what deep nesting can cost."""
+"""Leaves below a longer path are no entries; bounds what deep nesting can cost."""
 
-CUT_MARK: Final = "\2"
-"""The last pair of a side of which some entries are not indexed, so that readers can tell and look into the payload."""
+MORE_MARK: Final = "\0"
+"""The last indexed item of a side whose other items lie in the column for the rest, so that readers look there too.
+
+No key is empty, so nothing begins with a NUL but this and what ``valueless`` makes.
+"""
+
+METADATA_LETTER: Final = "m"
+INPUT_LETTER: Final = "i"
+OUTPUT_LETTER: Final = "o"
+"""What stands before an item in the column for the rest, which the sides share."""
 
 
 def pair_of(key: str, value: str) -> str:
@@ -36,6 +47,11 @@ def pair_of(key: str, value: str) -> str:
         digest = blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
         value = f"{value[:LONG_VALUE_HEAD_CHARS]}{LONG_VALUE_MARK}{digest}"
     return f"{key}\0{value}"
+
+
+def valueless(key: str) -> str:
+    """The indexed text of an entry that has a key and no value: a NUL and the key."""
+    return SEPARATOR + key
 
 
 def text_of(value: str | float | bool) -> str:

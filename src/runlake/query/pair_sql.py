@@ -37,7 +37,7 @@ MAX_LOOKUPS: Final = 1_000
 _DIGEST_CHARS: Final = 17
 """The mark and the digest at the end of a cut value; one byte each."""
 
-_MORE_MARK: Final = f"'\\\\{ord(MORE_MARK)}'"
+_MORE_MARK: Final = f"'\\{ord(MORE_MARK)}'"
 _ORDER: Final = {Comparator.GT: ">", Comparator.GTE: ">=", Comparator.LT: "<", Comparator.LTE: "<="}
 _NUMBER: Final = r"'^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?0*([0-2]?[0-9]{1,2}|30[0-8]))?$'"
 _EXACT_DIGITS: Final = 30

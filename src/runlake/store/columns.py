@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from runlake.fql.bound import PairFamily, ScalarField, SearchField
+from runlake.model.pairs import INPUT_LETTER, METADATA_LETTER, OUTPUT_LETTER
 from runlake.model.run_card import RunCard
 from runlake.model.run_record import RunSelect
 
@@ -55,12 +56,14 @@ class ScalarColumn:
 class PairColumns:
     """Where the entries of a family lie.
 
-    ``pairs`` holds pairs and keys alone, under an index over whole elements. ``keys`` and ``values`` run in parallel;
-    a family without them keeps values in ``pairs`` alone, long ones cut (``model.pairs``), and ``payload`` is their
-    JSON text.
+    ``pairs`` holds pairs and keys alone, under an index over whole elements; where its last item is ``MORE_MARK``,
+    ``more`` holds others, each behind ``letter``. ``keys`` and ``values`` run in parallel; a family without them keeps
+    values in those two alone, long ones cut (``model.pairs``), and ``payload`` is their JSON text.
     """
 
     pairs: str
+    letter: str
+    more: str = "more_pairs"
     keys: str | None = None
     values: str | None = None
     payload: str | None = None
@@ -161,9 +164,9 @@ RUN_COLUMNS: Final = ColumnMap(
         ScalarField.REFERENCE_DATASET_ID: ScalarColumn("NULL", Kind.ID, Absence.ALWAYS),
     },
     pairs={
-        PairFamily.METADATA: PairColumns("metadata_pairs", keys="metadata_keys", values="metadata_values"),
-        PairFamily.INPUT: PairColumns("input_pairs", payload="inputs"),
-        PairFamily.OUTPUT: PairColumns("output_pairs", payload="outputs"),
+        PairFamily.METADATA: PairColumns("metadata_pairs", METADATA_LETTER, keys="metadata_keys", values="metadata_values"),
+        PairFamily.INPUT: PairColumns("input_pairs", INPUT_LETTER, payload="inputs"),
+        PairFamily.OUTPUT: PairColumns("output_pairs", OUTPUT_LETTER, payload="outputs"),
     },
     search={
         SearchField.NAME: SearchColumn("toString(name)"),

@@ -17,6 +17,7 @@ TENANT, PROJECT, OTHER, RUN = (UUID(int=number) for number in (0x7E, 0x51, 0x52,
 QUERY = RunQuery(tenant_id=TENANT, sessions=(PROJECT,))
 QUIET = Moment(visible_version=9, has_replaced=False, has_open=False)
 BASE = "tenant_id = {p0:UUID} AND session_id = {p2:UUID} AND version <= {p1:UInt64}"
+MORE = "(has(metadata_pairs, '\\0') AND has(more_pairs, concat('m', {p3:String})))"
 NEWEST = " ORDER BY start_time DESC, id DESC LIMIT 11"
 
 
@@ -36,9 +37,13 @@ def where(query: RunQuery, moment: Moment = QUIET) -> str:
         ('gt(latency, "5s")', "ifNull(duration_us > {p3:Int64}, false)"),
         ("eq(parent_run_id, null)", "parent_run_id = toUUID('00000000-0000-0000-0000-000000000000')"),
         ('has(tags, "a")', "has(tags, {p3:String})"),
-        ("and(eq(metadata_key, 'k'), eq(metadata_value, 'v'))", "has(metadata_pairs, {p3:String})"),
-        ("and(in(metadata_key, ['a', 'b']), eq(metadata_value, 'v'))", "hasAny(metadata_pairs, {p3:Array(String)})"),
-        ("neq(metadata_key, 'k')", "NOT (has(metadata_pairs, {p3:String}))"),
+        ("and(eq(metadata_key, 'k'), eq(metadata_value, 'v'))", f"(has(metadata_pairs, {{p3:String}}) OR {MORE})"),
+        (
+            "and(in(metadata_key, ['a', 'b']), eq(metadata_value, 'v'))",
+            "(hasAny(metadata_pairs, {p3:Array(String)}) OR (has(metadata_pairs, '\\0') AND"
+            " hasAny(more_pairs, arrayMap(e -> concat('m', e), {p3:Array(String)}))))",
+        ),
+        ("neq(metadata_key, 'k')", f"NOT ((has(metadata_pairs, {{p3:String}}) OR {MORE}))"),
         ('search("word")', "(hasAllTokens(search_text, {p3:Array(String)}))"),
         ("eq(last_queued_at, null)", "true"),
         ("in(id, [])", "false"),
