@@ -7,14 +7,14 @@ that memory stays near the limit of bytes whatever was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from uuid import UUID
 
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.model.usage import UsageOf
+from runlake.model.usage import UsageOf, UsageTotals
 from runlake.query.plan import plan_page, rewrite_id_times, statement_settings
 from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
@@ -61,14 +61,14 @@ class RunFetcher:
         """The page of ``query`` at ``moment``."""
         rows = max(1, min(query.page_rows, MAX_PAGE_ROWS))
         runs, has_more = self._by_id(query, moment, rows) or self._pieces(query, moment, rows)
-        usage = self._helpers.submit(self._show_usage, runs, query, moment) if _shows_sums(runs, query) else None
+        sums = self._ask_for_sums(runs, query, moment)
         if runs and RunSelect.FEEDBACK_STATS in query.select:
             add_feedback(runs, self._feedback(_ids(run.id for run in runs), query, moment))
         if runs and query.select & _CHILDREN:
             scope = _scope(query, moment)
             add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
-        if usage is not None:
-            usage.result()
+        if sums:
+            _show_sums(runs, query, read_usage_by(found.result() for found in sums))
         return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
 
     def one(self, query: RunQuery, moment: Moment) -> RunRecord | None:
@@ -130,21 +130,21 @@ class RunFetcher:
         plan = plan_page(query, moment, self._limits, rows=rows, table=table)
         return read_runs(self._engine.select(plan.statement).rows, plan.columns)
 
-    def _show_usage(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment) -> None:
-        """Put sums over traces or subtrees where the query wants them."""
+    def _ask_for_sums(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment) -> list[Future[list[Row]]]:
+        """Start to sum tokens and costs over traces or subtrees, where the page shows such sums."""
+        if not _shows_sums(runs, query):
+            return []
+        return [self._helpers.submit(self._sums, runs, query, moment, table) for table in tables_at(moment)]
+
+    def _sums(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment, table: RunTable) -> list[Row]:
         scope = _scope(query, moment)
+        summed = list(_summed(runs, query))
+        in_traces = f"trace_id IN {scope.params.add('Array(UUID)', _ids(run.trace_id for run in summed))}"
         with_details = bool(query.select & DETAIL_FIELDS)
-        whole_subtrees = query.usage_of is UsageOf.SUBTREE
-        summed = [run for run in runs if whole_subtrees or run.trace_id == run.id]
-        traces = _ids(run.trace_id for run in summed)
-        if whole_subtrees and any(run.trace_id != run.id for run in summed):
-            sql = by_subtree_sql(scope, traces, _ids(run.id for run in summed), with_details=with_details)
-        else:
-            sql = by_trace_sql(scope, traces, with_details=with_details)
-        found = read_usage_by(self._rows(sql, scope))
-        for run in summed:
-            if run.id in found:
-                show_usage(run, found[run.id], with_details=with_details, with_first_token=whole_subtrees)
+        if all(run.trace_id == run.id for run in summed):
+            return self._rows(by_trace_sql(scope, table, in_traces, with_details=with_details), scope)
+        run_ids = _ids(run.id for run in summed)
+        return self._rows(by_subtree_sql(scope, table, in_traces, run_ids, with_details=with_details), scope)
 
     def _feedback(self, run_ids: Sequence[UUID], query: RunQuery, moment: Moment) -> list[Row]:
         scope = _scope(query, moment)
@@ -177,6 +177,19 @@ def _shows_sums(runs: Sequence[RunRecord], query: RunQuery) -> bool:
             return bool(query.select & (shown | {RunSelect.FIRST_TOKEN_TIME})) and bool(runs)
         case _:
             assert_never(query.usage_of)
+
+
+def _summed(runs: Iterable[RunRecord], query: RunQuery) -> Iterator[RunRecord]:
+    """Those runs of the page that show more than their own tokens and costs."""
+    return (run for run in runs if query.usage_of is UsageOf.SUBTREE or run.trace_id == run.id)
+
+
+def _show_sums(runs: Iterable[RunRecord], query: RunQuery, sums: Mapping[str, UsageTotals]) -> None:
+    with_details, with_first_token = bool(query.select & DETAIL_FIELDS), query.usage_of is UsageOf.SUBTREE
+    for run in _summed(runs, query):
+        found = sums.get(run.id)
+        if found is not None:
+            show_usage(run, found, with_details=with_details, with_first_token=with_first_token)
 
 
 def _place_in_listing(run: RunRecord) -> tuple[int, int, int]:

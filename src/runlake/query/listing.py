@@ -58,7 +58,7 @@ class Listings:
             window_from = cursor.window_from
         if spec.window_us is not None and query.start_time_from is None:
             window_from = window_from or self._now_us() - spec.window_us
-            query = replace(query, start_time_from=window_from)
+            query = _since(query, window_from)
         return Listing(query=query, moment=moment, identity=identity, window_from=window_from)
 
     def token(self, listing: Listing, last: PageKey) -> str:
@@ -70,6 +70,15 @@ class Listings:
             window_from=listing.window_from,
         )
         return self._cursors.encode(cursor, query=listing.identity)
+
+
+def _since(query: RunQuery, moment_us: int) -> RunQuery:
+    other = query.thread_with
+    return replace(
+        query,
+        start_time_from=moment_us,
+        thread_with=None if other is None else replace(other, start_time_from=moment_us),
+    )
 
 
 def _identity(query: RunQuery, spec: RunQuerySpec, also: tuple[object, ...]) -> bytes:

@@ -60,7 +60,7 @@ def plan_page(
 
     One statement a table, run side by side, because planning a union costs as much as planning both and more.
     """
-    scope = _scope(query, moment)
+    scope = run_scope(query, moment)
     columns = columns_to_read(query.select)
     direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
     tail = f" ORDER BY start_time {direction}, id {direction} LIMIT {int(rows)}"
@@ -79,11 +79,12 @@ def statement_settings(limits: QueryLimits) -> dict[str, int | str]:
 
 def scoped(query: RunQuery, moment: Moment) -> tuple[RunScope, list[str]]:
     """The scope of a query with its conditions, for statements other than pages (statistics, counts)."""
-    scope = _scope(query, moment)
+    scope = run_scope(query, moment)
     return scope, run_conditions(query, scope)
 
 
-def _scope(query: RunQuery, moment: Moment) -> RunScope:
+def run_scope(query: RunQuery, moment: Moment) -> RunScope:
+    """The ground that a query stands on."""
     return RunScope(
         tenant_id=query.tenant_id, sessions=query.sessions, moment=moment, params=Params(), columns=RUN_COLUMNS
     )
@@ -98,6 +99,9 @@ def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
     candidates = Candidates(tuple(known), are_few=_names_few(query))
     conditions = [*known, *_after(query, scope)]
     conditions += [scope.condition(expr, candidates) for expr in (query.filter, query.search) if expr is not None]
+    if query.thread_with is not None:
+        others = run_conditions(query.thread_with, scope)
+        conditions.append(f"thread_id IN ({scope.select('thread_id', others)})")
     if query.trace_filter is not None:
         conditions.append(_in_traces(["is_root", scope.condition(query.trace_filter)], scope))
     if query.tree_filter is not None:
@@ -148,26 +152,29 @@ def _after(query: RunQuery, scope: RunScope) -> list[str]:
 
 def _places(query: RunQuery, scope: RunScope) -> list[str]:
     params = scope.params
-    conditions = []
-    if query.trace is not None:
-        conditions.append(f"trace_id = {params.add('UUID', query.trace)}")
-    if query.traces is not None:
-        conditions.append(f"trace_id IN {params.add('Array(UUID)', query.traces)}")
-    if query.among is not None:
-        conditions.append(f"id IN {params.add('Array(UUID)', query.among)}")
-    if query.thread is not None:
-        conditions.append(f"thread_id = {params.add('String', query.thread)}")
-    if query.parent_run is not None:
-        conditions.append(f"parent_run_id = {params.add('UUID', query.parent_run)}")
-    if query.reference_examples is not None:
-        conditions.append(f"reference_example_id IN {params.add('Array(UUID)', query.reference_examples)}")
+    conditions = _named(query, scope)
     if query.run_type is not None:
         conditions.append(f"run_type = {params.add('String', query.run_type)}")
     if query.is_root is not None:
         conditions.append("is_root" if query.is_root else "NOT is_root")
     if query.error is not None:
         conditions.append("has_error" if query.error else "NOT has_error")
+    if query.thread is not None:
+        conditions.append(f"thread_id = {params.add('String', query.thread)}")
+    if query.has_thread:
+        conditions.append("thread_id != ''")
     return conditions
+
+
+def _named(query: RunQuery, scope: RunScope) -> list[str]:
+    """Conditions that name ids."""
+    params = scope.params
+    one = (("trace_id", query.trace), ("parent_run_id", query.parent_run))
+    some = (("trace_id", query.traces), ("id", query.among), ("reference_example_id", query.reference_examples))
+    return [
+        *(f"{column} = {params.add('UUID', named)}" for column, named in one if named is not None),
+        *(f"{column} IN {params.add('Array(UUID)', named)}" for column, named in some if named is not None),
+    ]
 
 
 def _in_traces(conditions: list[str], scope: RunScope) -> str:

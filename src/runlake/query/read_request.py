@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -47,6 +48,7 @@ def check_run_query(
         trace=spec.trace,
         traces=spec.traces,
         thread=spec.thread,
+        has_thread=spec.has_thread,
         parent_run=spec.parent_run,
         run_type=spec.run_type,
         reference_examples=spec.reference_examples or None,
@@ -63,7 +65,24 @@ def check_run_query(
         select=DEFAULT_SELECT if spec.select is None else spec.select,
         usage_of=spec.usage_of,
     )
-    return query, filters.problems
+    thread_with = _thread_with(query, spec, filters)
+    return (query if thread_with is None else replace(query, thread_with=thread_with)), filters.problems
+
+
+def _thread_with(query: RunQuery, spec: RunQuerySpec, filters: _Filters) -> RunQuery | None:
+    """The roots of which a thread must have one, looked for in the same projects and the same span of time."""
+    if spec.thread_trace_filter is None and spec.thread_tree_filter is None:
+        return None
+    return RunQuery(
+        tenant_id=query.tenant_id,
+        sessions=query.sessions,
+        start_time_from=query.start_time_from,
+        start_time_to=query.start_time_to,
+        is_root=True,
+        has_thread=True,
+        trace_filter=filters.read(spec.thread_trace_filter, "trace_filter"),
+        tree_filter=filters.read(spec.thread_tree_filter, "tree_filter"),
+    )
 
 
 def read_grouping(spec: RunQuerySpec) -> Grouping | None:

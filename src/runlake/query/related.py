@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, pstdev
 from typing import Any, Final
 from uuid import UUID
@@ -65,18 +65,23 @@ def read_summary(cells: Sequence[Any]) -> FeedbackSummary:
 
 def add_feedback(runs: Iterable[RunRecord], rows: Iterable[Row]) -> None:
     """Give each run the summaries of its feedback, from rows of ``feedback_sql``."""
+    found = summarise_by(rows, lambda run_id: run_id)
+    for run in runs:
+        run.feedback = found.get(run.id)
+
+
+def summarise_by(rows: Iterable[Row], owner_of: Callable[[str], str]) -> dict[str, dict[str, FeedbackSummary]]:
+    """Summaries by key for each owner of runs, from rows of ``feedback_sql``."""
     latest: dict[tuple[Any, Any], list[Any]] = {}
     for row in rows:
         identity = (row[0], row[1])
         if identity not in latest or row[2] > latest[identity][2]:
             latest[identity] = row
-    grouped: dict[Any, dict[Any, list[list[Any]]]] = {}
+    grouped: dict[str, dict[Any, list[list[Any]]]] = {}
     for row in latest.values():
         if not row[3]:
-            grouped.setdefault(row[0], {}).setdefault(row[4], []).append(row[5:])
-    for run in runs:
-        found = grouped.get(run.id)
-        run.feedback = None if found is None else {key: _summarise(found[key]) for key in sorted(found)}
+            grouped.setdefault(owner_of(str(row[0])), {}).setdefault(row[4], []).append(row[5:])
+    return {owner: {key: _summarise(found[key]) for key in sorted(found)} for owner, found in grouped.items()}
 
 
 def _summarise(rows: Sequence[Sequence[Any]]) -> FeedbackSummary:

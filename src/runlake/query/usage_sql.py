@@ -13,9 +13,9 @@ from uuid import UUID
 import msgspec
 
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.model.usage import UsageTotals
+from runlake.model.usage import UsageTotals, add_usage
 from runlake.query.relatives import ANCESTOR_IDS
-from runlake.query.scope import RunScope
+from runlake.query.scope import RunScope, RunTable
 from runlake.store.engine import Row
 
 USAGE_COLUMNS: Final = (
@@ -28,6 +28,9 @@ USAGE_SUMS: Final = (
     " sumOrNull(completion_cost), toUnixTimestamp64Micro(min(first_token_time))"
 )
 """The first cells that ``read_usage`` reads."""
+
+HAS_USAGE: Final = "(total_tokens > 0 OR isNotNull(total_cost) OR isNotNull(first_token_time))"
+"""What a run must meet to change a sum; prompt and completion tokens are never without a total."""
 
 _TOKEN_MAPS: Final = ("prompt_token_details", "completion_token_details")
 _COST_MAPS: Final = ("prompt_cost_details", "completion_cost_details")
@@ -83,25 +86,31 @@ def read_cost(cell: Any) -> Decimal | None:
     return None if cell is None else Decimal(str(cell))
 
 
-def by_trace_sql(scope: RunScope, trace_ids: Sequence[UUID], *, with_details: bool) -> str:
-    """SQL of the sums over each of some traces: the trace, then the cells of ``read_usage``."""
+def by_trace_sql(scope: RunScope, table: RunTable, in_traces: str, *, with_details: bool) -> str:
+    """SQL of the sums over each trace that meets a condition: the trace, then the cells of ``read_usage``."""
     columns, sums = usage_cells(scope, with_details=with_details)
-    runs = scope.select(f"trace_id, {columns}", [f"trace_id IN {scope.params.add('Array(UUID)', trace_ids)}"])
+    runs = scope.select_from(table, f"trace_id, {columns}", [in_traces, HAS_USAGE])
     return f"SELECT toString(trace_id), {sums} FROM ({runs}) GROUP BY trace_id"
 
 
-def by_subtree_sql(scope: RunScope, trace_ids: Sequence[UUID], run_ids: Sequence[UUID], *, with_details: bool) -> str:
+def by_subtree_sql(
+    scope: RunScope, table: RunTable, in_traces: str, run_ids: Sequence[UUID], *, with_details: bool
+) -> str:
     """SQL of the sums over each of some runs and all runs below it: the run, then the cells of ``read_usage``."""
     columns, sums = usage_cells(scope, with_details=with_details)
     nodes = f"arrayJoin(arrayDistinct(arrayPushBack({ANCESTOR_IDS}, id))) AS node"
-    runs = scope.select(f"{nodes}, {columns}", [f"trace_id IN {scope.params.add('Array(UUID)', trace_ids)}"])
+    runs = scope.select_from(table, f"{nodes}, {columns}", [in_traces, HAS_USAGE])
     among = scope.params.add("Array(UUID)", run_ids)
     return f"SELECT toString(node), {sums} FROM ({runs}) WHERE node IN {among} GROUP BY node"
 
 
-def read_usage_by(rows: Iterable[Row]) -> dict[str, UsageTotals]:
-    """Sums by the id in the first cell."""
-    return {str(key): read_usage(cells) for key, *cells in rows}
+def read_usage_by(tables: Iterable[Iterable[Row]]) -> dict[str, UsageTotals]:
+    """Sums by the id in the first cell, over the rows that each table gave."""
+    parts: dict[str, list[UsageTotals]] = {}
+    for rows in tables:
+        for key, *cells in rows:
+            parts.setdefault(str(key), []).append(read_usage(cells))
+    return {key: add_usage(found) for key, found in parts.items()}
 
 
 def show_usage(run: RunRecord, usage: UsageTotals, *, with_details: bool, with_first_token: bool) -> None:

@@ -84,7 +84,8 @@ class RunQuerySpec:
     """A run query as sent: ids and times typed, filters still text. None is absence; times are microseconds UTC.
 
     ``select`` is None when the caller did not choose, ``select_names`` are its names as sent. ``among``, ``traces``,
-    ``thread`` and ``usage_of`` are as in ``RunQuery``. ``window_us`` is how far back a listing looks that names no
+    ``thread``, ``has_thread`` and ``usage_of`` are as in ``RunQuery``; ``thread_trace_filter`` and
+    ``thread_tree_filter`` are what the root and some run of one trace of the thread must meet. ``window_us`` is how far back a listing looks that names no
     lower bound; all of its pages look back from the moment of the first.
     """
 
@@ -93,6 +94,7 @@ class RunQuerySpec:
     trace: UUID | None = None
     traces: tuple[UUID, ...] | None = None
     thread: str | None = None
+    has_thread: bool = False
     parent_run: UUID | None = None
     run_type: str | None = None
     sessions: tuple[UUID, ...] | None = None
@@ -107,6 +109,8 @@ class RunQuerySpec:
     filter: str | None = None
     trace_filter: str | None = None
     tree_filter: str | None = None
+    thread_trace_filter: str | None = None
+    thread_tree_filter: str | None = None
     ascending: bool = False
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
