@@ -13,21 +13,24 @@ from typing import Any, Final, cast
 
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.middleware import DefineMiddleware
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
+from runlake.access_wiring import Entrance, open_entrance
 from runlake.api.asgi import AsgiApp
-from runlake.api.auth import CALLER_DEPENDENCIES, Doorkeeper, OpenDoor, RouteAccess
+from runlake.api.auth import CALLER_DEPENDENCIES
 from runlake.api.errors import EXCEPTION_HANDLERS
 from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
+from runlake.api.keys import KEY_HANDLERS
 from runlake.api.metrics import WriterMetrics
 from runlake.api.openapi import DOCUMENT_HANDLERS, ApiDocument
 from runlake.api.prefixes import CanonicalPaths
 from runlake.api.projects import PROJECT_HANDLERS, ProjectService
 from runlake.api.query import RUN_QUERY_HANDLERS
+from runlake.api.rate_limits import add_rate_headers
 from runlake.api.requests import HttpMetrics, RequestLog
+from runlake.api.workspaces import WORKSPACE_HANDLERS
 from runlake.config import Settings
 from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
@@ -52,6 +55,8 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *INGEST_HANDLERS,
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
+    *WORKSPACE_HANDLERS,
+    *KEY_HANDLERS,
     *HEALTH_HANDLERS,
 )
 """Every route of the API, in the order in which /docs shows them."""
@@ -65,11 +70,15 @@ def now_us() -> int:
 
 
 class Application:
-    """A built server: an ASGI application, and the resources to close when it has stopped."""
+    """A built server: an ASGI application, and the resources to close when it has stopped.
 
-    def __init__(self, *, asgi: AsgiApp, health: Health, resources: ExitStack) -> None:
+    ``notice`` is what whoever starts it should know about its keys.
+    """
+
+    def __init__(self, *, asgi: AsgiApp, health: Health, notice: str | None, resources: ExitStack) -> None:
         self.asgi = asgi
         self.health = health
+        self.notice = notice
         self._resources = resources
 
     def close(self) -> None:
@@ -86,17 +95,18 @@ def build(settings: Settings) -> Application:
         migrate(engine)
         ledger = Ledger.open(settings.data / LEDGER_NAME, now=now_us, new_id=new_id)
         opening.callback(ledger.close)
+        entrance = open_entrance(settings, ledger, now_us=now_us, new_id=new_id)
+        opening.callback(entrance.ring.close)
         moments = Moments()
         writer = _open_writer(settings, engine=engine, moments=moments, ledger=ledger)
         opening.callback(writer.close)
-        purger = Purger(engine=engine, ledger=ledger, writer=writer)
+        purger = Purger(engine=engine, ledger=ledger, writer=writer, moments=moments)
         purger.start()
         opening.callback(purger.close)
         health = Health(data=settings.data, check_storage=_storage_check(engine, ledger))
         services = _services(settings, engine=engine, moments=moments, ledger=ledger, writer=writer, purger=purger)
-        doorkeeper = OpenDoor(ledger.default_tenant_id)
-        asgi = _make_asgi(settings, {**services, "health": health}, writer, doorkeeper)
-        return Application(asgi=asgi, health=health, resources=opening.pop_all())
+        asgi = _make_asgi(settings, {**services, **entrance.services, "health": health}, writer, entrance)
+        return Application(asgi=asgi, health=health, notice=entrance.notice, resources=opening.pop_all())
 
 
 def _open_writer(settings: Settings, *, engine: Engine, moments: Moments, ledger: Ledger) -> Writer:
@@ -153,7 +163,7 @@ def _services(
     }
 
 
-def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer, doorkeeper: Doorkeeper) -> AsgiApp:
+def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer, entrance: Entrance) -> AsgiApp:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -164,7 +174,8 @@ def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer, 
     litestar = Litestar(
         route_handlers=[*API_HANDLERS, *DOCUMENT_HANDLERS],
         dependencies={**dependencies, "api_document": _always(document)},
-        middleware=[DefineMiddleware(cast("Any", RouteAccess), doorkeeper=doorkeeper)],
+        middleware=[entrance.middleware],
+        before_send=[cast("Any", add_rate_headers)],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,

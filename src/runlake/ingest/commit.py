@@ -28,6 +28,7 @@ from runlake.ingest.rows import (
     encode_head,
     encode_settled,
 )
+from runlake.ingest.tombstones import Tombstones
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine
@@ -67,6 +68,7 @@ class Committer:
         open_set: OpenSet,
         finished: FinishedRuns,
         orphans: Orphans,
+        tombstones: Tombstones,
         last_version: int,
         now_us: Callable[[], int],
     ) -> None:
@@ -77,6 +79,7 @@ class Committer:
         self._open = open_set
         self._finished = finished
         self._orphans = orphans
+        self._tombstones = tombstones
         self._version = last_version
         self._now_us = now_us
         self._helpers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="runlake-insert")
@@ -91,7 +94,7 @@ class Committer:
         batches = [item.batch for item in ready]
         writes = self._group(batches)
         changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
-        feedback = [item for batch in batches for item in batch.feedback]
+        feedback = self._tombstones.living_feedback([item for batch in batches for item in batch.feedback])
         rows = {(item.batch.tenant_id, run_id): row for item in ready for run_id, row in item.rows.items()}
         self._store(changes, feedback, rows)
 
@@ -125,7 +128,8 @@ class Committer:
             if after is not before:
                 changes[run_id] = Change((tenant_id, run_id), stored, before, after)
         self._place(tenant_id, changes)
-        return list(changes.values())
+        deleted = self._tombstones.deleted_runs(tenant_id, {run_id: change.after for run_id, change in changes.items()})
+        return [change for run_id, change in changes.items() if run_id not in deleted]
 
     def _known(
         self, tenant_id: UUID, runs: Mapping[UUID, Sequence[RunWrite]]

@@ -1,4 +1,4 @@
-"""Deletes the open runs of a project, which live in the writer's memory as well as in the store."""
+"""Deletes open runs, which live in the writer's memory as well as in the store."""
 
 from __future__ import annotations
 
@@ -9,24 +9,19 @@ from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moments
 
 
-def erase_open_runs(engine: Engine, moments: Moments, open_set: OpenSet, tenant_id: UUID, session_id: UUID) -> None:
-    """Runs in the writer's thread, so that no write can bring a run back in between.
+def erase_open_runs(engine: Engine, moments: Moments, open_set: OpenSet, tenant_id: UUID, doomed: Statement) -> None:
+    """Erase the open runs of a tenant whose ids ``doomed`` selects.
 
-    Every row of such a run goes, also its settled mark and rows it had in another project before.
+    Runs in the writer's thread, so that no write can bring a run back in between. Every row of such a run goes, also
+    its settled mark and rows it had in another project before.
     """
-    params = Params()
-    tenant, session = params.add("UUID", tenant_id), params.add("UUID", session_id)
-    ids = f"SELECT id FROM open_runs WHERE tenant_id = {tenant} AND session_id = {session}"
-    rows = engine.select(Statement(f"SELECT DISTINCT id FROM ({ids})", params.as_tuple())).rows
-    keys = [(tenant_id, UUID(str(row[0]))) for row in rows]
+    keys = [(tenant_id, UUID(str(row[0]))) for row in engine.select(doomed).rows]
     alive = tuple(run_id for _, run_id in keys if (tenant_id, run_id) in open_set)
     if not alive:
         return
-    deletion = Params()
-    tenant, doomed = deletion.add("UUID", tenant_id), deletion.add("Array(UUID)", alive)
-    engine.command(
-        Statement(f"DELETE FROM open_runs WHERE tenant_id = {tenant} AND has({doomed}, id)", deletion.as_tuple())
-    )
+    params = Params()
+    tenant, ids = params.add("UUID", tenant_id), params.add("Array(UUID)", alive)
+    engine.command(Statement(f"DELETE FROM open_runs WHERE tenant_id = {tenant} AND has({ids}, id)", params.as_tuple()))
     for run_id in alive:
         open_set.remove((tenant_id, run_id))
     moments.publish(0, opened={tenant_id: open_set.versions_of(tenant_id)})

@@ -14,8 +14,10 @@ from uuid import UUID
 import structlog
 
 from runlake.errors import RunlakeError
+from runlake.ingest.erase import erase_open_runs
 from runlake.ingest.writer import Writer
 from runlake.store.engine import Engine, Params, Statement
+from runlake.store.moment import Moments
 from runlake.store.projects import DeletedProjects
 
 _LOG: Final = structlog.get_logger("runlake.purge")
@@ -24,8 +26,9 @@ _LOG: Final = structlog.get_logger("runlake.purge")
 class Purger:
     """One thread that erases one project after the other; ``close`` lets the current one finish."""
 
-    def __init__(self, *, engine: Engine, ledger: DeletedProjects, writer: Writer) -> None:
+    def __init__(self, *, engine: Engine, ledger: DeletedProjects, writer: Writer, moments: Moments) -> None:
         self._engine = engine
+        self._moments = moments
         self._ledger = ledger
         self._writer = writer
         self._queue: queue.SimpleQueue[tuple[UUID, UUID] | None] = queue.SimpleQueue()
@@ -56,11 +59,23 @@ class Purger:
 
     def _purge(self, tenant_id: UUID, project_id: UUID) -> None:
         # Runs in the writer's thread, so it also waits for every commit that began before the project was marked.
-        self._writer.erase_open_runs(tenant_id, project_id).result()
+        self._writer.delete_between_commits(
+            lambda writer: erase_open_runs(
+                self._engine, self._moments, writer.open_set, tenant_id, _open_runs(tenant_id, project_id)
+            )
+        ).result()
         self._engine.command(_feedback_deletion(tenant_id, project_id))
         self._engine.command(_runs_deletion(tenant_id, project_id))
         self._ledger.mark_purged(tenant_id, project_id)
         _LOG.info("purged", project_id=str(project_id))
+
+
+def _open_runs(tenant_id: UUID, project_id: UUID) -> Statement:
+    params = Params()
+    tenant, project = params.add("UUID", tenant_id), params.add("UUID", project_id)
+    return Statement(
+        f"SELECT DISTINCT id FROM open_runs WHERE tenant_id = {tenant} AND session_id = {project}", params.as_tuple()
+    )
 
 
 def _feedback_deletion(tenant_id: UUID, project_id: UUID) -> Statement:

@@ -24,10 +24,11 @@ from runlake.ingest.ahead import WORTH_BYTES, ReadyBatch, RowsAhead
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.commit import Committer
 from runlake.ingest.costs import CostBook
-from runlake.ingest.erase import erase_open_runs
+from runlake.ingest.open_set import OpenSet
 from runlake.ingest.projects import Projects
 from runlake.ingest.recovery import recover
 from runlake.ingest.sweep import Sweeper
+from runlake.ingest.tombstones import Tombstones
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moments
 
@@ -46,6 +47,15 @@ class Pending:
     @property
     def size_bytes(self) -> int:
         return 0 if self.batch is None else self.batch.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeletingWriter:
+    """What a deletion may touch while no commit runs."""
+
+    open_set: OpenSet
+    tombstones: Tombstones
+    next_version: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,7 @@ class Writer:
         self._max_pending_bytes = max_pending_bytes
         self._window_s = commit_window_ms / 1000
         recovered = recover(engine, moments)
+        self.tombstones = Tombstones(engine)
         self._committer = Committer(
             engine=engine,
             moments=moments,
@@ -88,6 +99,7 @@ class Writer:
             open_set=recovered.open_set,
             finished=recovered.finished,
             orphans=recovered.orphans,
+            tombstones=self.tombstones,
             last_version=recovered.last_version,
             now_us=now_us,
         )
@@ -133,11 +145,14 @@ class Writer:
         ready = await asyncio.to_thread(self._ahead.prepare, batch) if worth_it else ReadyBatch(batch, size_bytes)
         await asyncio.wrap_future(self._enqueue(Pending(ready, None, Future())))
 
-    def erase_open_runs(self, tenant_id: UUID, session_id: UUID) -> Future[None]:
-        """Delete the project's open runs from store and memory, between two commits."""
-        return self.run_exclusively(
-            lambda: erase_open_runs(self._engine, self._moments, self._open_set, tenant_id, session_id)
-        )
+    def delete_between_commits(self, work: Callable[[DeletingWriter], None]) -> Future[None]:
+        """Run ``work`` between two commits, with what of the writer a deletion has to change."""
+
+        def run() -> None:
+            self._clean()
+            work(DeletingWriter(self._open_set, self.tombstones, self._committer.next_version))
+
+        return self.run_exclusively(run)
 
     def run_exclusively(self, work: Callable[[], None]) -> Future[None]:
         """Run ``work`` between two commits, for changes that must not meet a write (deleting a project)."""

@@ -45,6 +45,7 @@ class RunScope:
         self._moment = moment
         self._open_versions: str | None = None
         self._in_sessions = self._sessions(sessions)
+        self._is_kept = self._kept(moment.hidden_deletions)
         self.context = FilterContext(
             params,
             columns,
@@ -62,6 +63,16 @@ class RunScope:
                 return f"session_id = {self.params.add('UUID', only)}"
             case _:
                 return f"session_id IN {self.params.add('Array(UUID)', sessions)}"
+
+    def _kept(self, deletions: tuple[UUID, ...]) -> list[str]:
+        """What leaves the traces of deletions out that are not carried out yet; nothing when there are none."""
+        if not deletions:
+            return []
+        named = self.params.add("Array(UUID)", deletions)
+        return [
+            f"trace_id NOT IN (SELECT trace_id FROM hidden_traces WHERE tenant_id = {self.tenant}"
+            f" AND deletion_id IN {named})"
+        ]
 
     def condition(self, expr: BoundExpr, candidates: Candidates = NO_CANDIDATES) -> str:
         """The condition of a bound filter, within this tenant; ``candidates`` is what else the same run must meet."""
@@ -103,7 +114,7 @@ class RunScope:
         return self._moment.has_open
 
     def _select_closed(self, cells: str, conditions: Sequence[str], tail: str) -> str:
-        where = [f"tenant_id = {self.tenant}", self._in_sessions, f"version <= {self.visible}"]
+        where = [f"tenant_id = {self.tenant}", self._in_sessions, f"version <= {self.visible}", *self._is_kept]
         if self._moment.has_replaced:
             where.append(
                 f"version NOT IN (SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
@@ -123,5 +134,5 @@ class RunScope:
                 f"version IN (SELECT max(version) FROM open_runs WHERE tenant_id = {self.tenant}"
                 f" AND version <= {self.visible} GROUP BY id) AND status != 'settled'"
             )
-        where = [f"tenant_id = {self.tenant}", latest, self._in_sessions, *conditions]
+        where = [f"tenant_id = {self.tenant}", latest, self._in_sessions, *self._is_kept, *conditions]
         return f"SELECT {cells} FROM open_runs WHERE {' AND '.join(where)}{tail}"

@@ -21,6 +21,7 @@ class Moment:
     ``has_open``: ``open_runs`` may hold rows of the tenant that count at this moment, so reads must look there too.
     ``open_versions``: exactly the rows of ``open_runs`` that count, or None when they are too many to name or the
     moment is not the current one; then a read has to find the latest row of each run itself.
+    ``hidden_deletions``: deletions whose traces no read may show; of the present, whatever moment is read.
     ``known_since``: moments before this version can no longer be read exactly.
     """
 
@@ -29,6 +30,7 @@ class Moment:
     has_open: bool
     open_versions: tuple[int, ...] | None = field(default=None, repr=False)
     known_since: int = 0
+    hidden_deletions: tuple[UUID, ...] = ()
 
     def at(self, visible_version: int) -> Moment:
         """The moment of a cursor: an earlier one, of which less is known, or this one when that is forgotten.
@@ -50,6 +52,7 @@ class Moments:
         self._replaced: set[UUID] = set()
         self._open: dict[UUID, tuple[int, ...] | None] = {}
         self._known_since = 0
+        self._hidden: dict[UUID, tuple[UUID, ...]] = {}
 
     def publish(
         self,
@@ -68,6 +71,16 @@ class Moments:
             self._replaced |= replaced
             self._open.update(opened or {})
 
+    def hide(self, tenant_id: UUID, deletions: tuple[UUID, ...]) -> None:
+        """From now on these deletions of the tenant, and no others, have traces that reads must leave out."""
+        with self._lock:
+            self._hidden[tenant_id] = deletions
+
+    def hidden(self, tenant_id: UUID) -> tuple[UUID, ...]:
+        """The deletions whose traces reads of the tenant leave out."""
+        with self._lock:
+            return self._hidden.get(tenant_id, ())
+
     def forget_before(self, version: int) -> None:
         """Rows that only moments before ``version`` show are about to be removed."""
         with self._lock:
@@ -77,5 +90,10 @@ class Moments:
         with self._lock:
             versions = self._open.get(tenant_id, ())
             return Moment(
-                self._visible_version, tenant_id in self._replaced, versions != (), versions, self._known_since
+                self._visible_version,
+                tenant_id in self._replaced,
+                versions != (),
+                versions,
+                self._known_since,
+                self._hidden.get(tenant_id, ()),
             )
