@@ -11,6 +11,7 @@
     │   ├── CursorError          400   not a cursor of this query
     │   ├── NotFoundError        404
     │   ├── ConflictError        409
+    │   ├── DestinationError     400   the destination of an export refused or did not answer
     │   ├── AccessError          401   no key, or one that is not valid
     │   ├── ForbiddenError       403   the key is valid and does not open this
     │   └── SettingsError        -     start-up only, never over HTTP
@@ -130,6 +131,20 @@ class NotFoundError(UserError):
 class ConflictError(UserError):
     code = "conflict"
     status = 409
+
+
+class DestinationError(UserError):
+    """The destination of an export refused, or cannot be reached.
+
+    ``transient``: a later try may succeed. The message is the provider's own where it gave one.
+    """
+
+    code = "destination_failed"
+    status = 400
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message, field="config")
+        self.transient = transient
 
 
 class AccessError(UserError):
