@@ -66,16 +66,18 @@ def serve(
     from runlake.app import build  # noqa: PLC0415 -- see the module docstring
 
     with closing(listener), closing(build(settings)) as application:
-        run(application, settings, listener, on_started=lambda port: _greet(settings, port))
+        run(application, settings, listener, on_started=lambda port: _greet(settings, port, application.notice))
 
 
-def _greet(settings: Settings, port: int) -> None:
+def _greet(settings: Settings, port: int, notice: str | None) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
     url = settings.public_url or f"http://{host}:{port}"
     print(f"Runlake {__version__} serves {settings.data.resolve()} at {url} (API pages at {url}/docs)")
     print("To send traces here:")
-    print(f"  export LANGSMITH_ENDPOINT={url} LANGSMITH_API_KEY=any")
+    print(f"  export LANGSMITH_ENDPOINT={url} LANGSMITH_API_KEY={'rl_...' if settings.keys_required else 'any'}")
     print("  export LANGSMITH_TRACING=true", flush=True)
+    if notice:
+        print(notice, flush=True)
 
 
 @app.command

@@ -10,6 +10,7 @@ silently ignored is found only after the damage. Our choice throughout.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -69,6 +70,27 @@ class Settings:
     public_url: str | None = _setting(
         None, "Base URL that clients reach this server by, when a proxy stands in front of it.", kind="text"
     )
+    auth: str = _setting(
+        "auto",
+        "Whether requests need an API key; auto: unless host is a loopback address and there is no public_url.",
+        kind="choice",
+        choices=("auto", "required", "off"),
+    )
+    metrics_access: str = _setting(
+        "key",
+        "Whether /metrics needs a key with the scope metrics, where keys are required.",
+        kind="choice",
+        choices=("key", "open"),
+    )
+    ingest_requests_per_minute: int = _setting(
+        0, "Writes a key may send each minute, in requests; 0 is no limit.", maximum=2**31 - 1
+    )
+    query_requests_per_minute: int = _setting(
+        0, "Queries and changes a key may send each minute, in requests; 0 is no limit.", maximum=2**31 - 1
+    )
+    export_requests_per_minute: int = _setting(
+        0, "Requests a key may send each minute to routes of exports; 0 is no limit.", maximum=2**31 - 1
+    )
     log_level: str = _setting(
         "info", "Least severe log level that is written.", kind="choice", choices=("debug", "info", "warning", "error")
     )
@@ -122,6 +144,24 @@ class Settings:
         "How long a stopping server keeps serving while /readyz already fails, so that a load balancer notices.",
         maximum=600,
     )
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether requests must show a key."""
+        if self.auth == "auto":
+            # A public URL means that a proxy brings the requests of others to the loopback address.
+            return self.public_url is not None or not is_loopback(self.host)
+        return self.auth == "required"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only; names other than localhost count as not."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@
     │   ├── DestinationError     400   the destination of an export refused or did not answer
     │   ├── AccessError          401   no key, or one that is not valid
     │   ├── ForbiddenError       403   the key is valid and does not open this
+    │   ├── RateLimitedError     429   over the key's rate limit; carries Retry-After
     │   └── SettingsError        -     start-up only, never over HTTP
     └── FaultError                     ours or the machine's; logged with its trace
         ├── StoreError           500   the engine refused a statement; carries its code and name
@@ -159,6 +160,21 @@ class ForbiddenError(UserError):
 
     code = "forbidden"
     status = 403
+
+
+class RateLimitedError(UserError):
+    """The key made more requests than its limit allows; nothing was done. Carries Retry-After."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, wait_s: int) -> None:
+        super().__init__(message)
+        self._wait_s = wait_s
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return self._wait_s
 
 
 class SettingsError(UserError):

@@ -6,6 +6,7 @@ declares nothing is closed to everybody (and fails a test), so forgetting can on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -15,10 +16,14 @@ from litestar import Request
 from litestar.di import Provide
 
 from runlake.api.asgi import AsgiApp, Receive, Scope, Send
-from runlake.errors import FaultError, ForbiddenError
-from runlake.model.access import KeyScope, with_implied
+from runlake.api.key_ring import KeyRing
+from runlake.api.rate_limits import RateLimiter
+from runlake.errors import AccessError, FaultError, ForbiddenError
+from runlake.model.access import ApiKey, KeyScope, RateClass, RateLimits, with_implied
 
 _CALLER: Final = "caller"
+_TENANT_HEADER: Final = b"x-tenant-id"
+NO_LIMITS_OF_ITS_OWN: Final = RateLimits()
 
 
 class Access(Enum):
@@ -47,6 +52,7 @@ class Caller:
     tenant_id: UUID
     scopes: frozenset[KeyScope]
     key_id: UUID | None = None
+    limits: RateLimits = NO_LIMITS_OF_ITS_OWN
 
 
 class Doorkeeper(Protocol):
@@ -57,19 +63,28 @@ class Doorkeeper(Protocol):
 
 
 class RouteAccess:
-    """ASGI middleware of the framework, run when the route is known."""
+    """ASGI middleware of the framework, run when the route is known.
 
-    def __init__(self, app: AsgiApp, *, doorkeeper: Doorkeeper) -> None:
+    ``open_to_all`` are kinds of routes that settings make public.
+    """
+
+    def __init__(
+        self, app: AsgiApp, *, doorkeeper: Doorkeeper, limiter: RateLimiter, open_to_all: frozenset[Access]
+    ) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
+        self._limiter = limiter
+        self._open_to_all = open_to_all | {Access.PUBLIC}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        access = declared_access(scope["route_handler"])
-        if scope.get("method") != "OPTIONS" and access is not Access.PUBLIC:
+        handler = scope["route_handler"]
+        access = declared_access(handler)
+        if scope.get("method") != "OPTIONS" and access not in self._open_to_all:
             if access is None:
                 raise FaultError(f"the route {scope.get('path_template')} does not declare its access")
             caller = self._doorkeeper.identify(scope)
             check_scopes(access, caller)
+            self._limiter.take(caller.key_id, rate_class_of(handler, access), caller.limits, scope)
             scope["state"][_CALLER] = caller
         await self._app(scope, receive, send)
 
@@ -78,6 +93,14 @@ def declared_access(handler: Any) -> Access | None:
     """What a route handler declares; None when it was forgotten."""
     found = handler.opt.get("access")
     return found if isinstance(found, Access) else None
+
+
+def rate_class_of(handler: Any, access: Access) -> RateClass:
+    """Which limit counts a route: what ``rate_class=`` declares, else ingest for what adds and query for the rest."""
+    declared = handler.opt.get("rate_class")
+    if isinstance(declared, RateClass):
+        return declared
+    return RateClass.INGEST if access is Access.INGEST else RateClass.QUERY
 
 
 def check_scopes(access: Access, caller: Caller) -> None:
@@ -109,11 +132,73 @@ CALLER_DEPENDENCIES: Final = {
 
 
 class OpenDoor:
-    """A doorkeeper that lets everybody do everything, within one tenant."""
+    """Lets everybody do everything. ``X-Tenant-Id`` selects a tenant that exists and is otherwise ignored.
 
-    def __init__(self, tenant_id: UUID) -> None:
-        self._caller = Caller(tenant_id=tenant_id, scopes=with_implied(frozenset({KeyScope.OPERATOR})))
+    Ignored, because clients configured for the hosted service send the id of a workspace there, and refusing it would
+    lose their runs to protect a door that is open anyway.
+    """
+
+    def __init__(self, ring: KeyRing, default_tenant_id: UUID) -> None:
+        self._ring = ring
+        self._default = self._caller(default_tenant_id)
 
     def identify(self, scope: Scope) -> Caller:
-        del scope
-        return self._caller
+        named = _named_tenant(scope)
+        if named is None or self._ring.tenant(named) is None:
+            return self._default
+        return self._caller(named)
+
+    def _caller(self, tenant_id: UUID) -> Caller:
+        return Caller(tenant_id=tenant_id, scopes=frozenset(KeyScope))
+
+
+class KeyDoor:
+    """Lets in who shows a valid key: ``X-API-Key`` (what SDKs send), or ``Authorization: Bearer``."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def identify(self, scope: Scope) -> Caller:
+        key = self._ring.find(_shown_key(scope["headers"]))
+        scopes = with_implied(key.scopes)
+        return Caller(tenant_id=self._tenant(scope, key, scopes), scopes=scopes, key_id=key.id, limits=key.limits)
+
+    def _tenant(self, scope: Scope, key: ApiKey, scopes: frozenset[KeyScope]) -> UUID:
+        if _header(scope["headers"], _TENANT_HEADER) is None:
+            return key.tenant_id
+        named = _named_tenant(scope)
+        if named == key.tenant_id:
+            return key.tenant_id
+        if named is not None and KeyScope.OPERATOR in scopes and self._ring.tenant(named) is not None:
+            return named
+        # One answer for tenants that do not exist and for those of others, so that it tells nothing about them.
+        raise ForbiddenError(
+            "X-Tenant-Id does not name the tenant of this API key; leave the header out", field="X-Tenant-Id"
+        )
+
+
+def _shown_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    shown = _header(headers, b"x-api-key")
+    if shown is None:
+        scheme, _, shown = (_header(headers, b"authorization") or "").partition(" ")
+        if scheme.lower() != "bearer":
+            shown = ""
+    if not shown.strip():
+        raise AccessError("no API key was sent; send one as X-API-Key or as Authorization: Bearer")
+    return shown.strip()
+
+
+def _named_tenant(scope: Scope) -> UUID | None:
+    """The tenant in ``X-Tenant-Id``; None when it is absent or no uuid."""
+    text = _header(scope["headers"], _TENANT_HEADER)
+    try:
+        return None if text is None else UUID(text.strip())
+    except ValueError:
+        return None
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
+    for name, value in headers:
+        if name == wanted:
+            return value.decode("latin-1")
+    return None

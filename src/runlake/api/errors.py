@@ -16,7 +16,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
-from runlake.errors import Diagnostic, FaultError, FilterError, RunlakeError
+from runlake.errors import AccessError, Diagnostic, FaultError, FilterError, RunlakeError
 
 _LOG: Final = structlog.get_logger("runlake.api")
 _ENCODER: Final = msgspec.json.Encoder()
@@ -124,9 +124,16 @@ def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:
         _LOG.warning("fault", code=error.code, path=request.scope["path"], message=error.message)
     else:
         _log_refusal(request, error.status, error.code, error.field)
-    retry_after_s = error.retry_after_s
-    headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return error_response(describe(error), error.status, headers)
+    return error_response(describe(error), error.status, _headers(error))
+
+
+def _headers(error: RunlakeError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, AccessError):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
 
 
 def answer_framework(request: AnyRequest, error: HTTPException) -> Response[bytes]:

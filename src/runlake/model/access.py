@@ -99,6 +99,16 @@ class ApiKey:
     limits: RateLimits = RateLimits()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpec:
+    """What a new key shall be."""
+
+    name: str
+    scopes: frozenset[KeyScope]
+    expires_at: int | None = None
+    limits: RateLimits = RateLimits()
+
+
 def new_key_text() -> str:
     """A new key, from the system's source of randomness."""
     return KEY_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))

@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from runlake.errors import ConflictError, NotFoundError
+from runlake.errors import ConflictError, NotFoundError, StoreError
 from runlake.model.access import ApiKey, KeyScope, RateLimits, Tenant
 from runlake.store.ledger import Ledger
 from runlake.store.ledger_schema import API_KEYS, TENANTS
@@ -70,14 +70,17 @@ class AccessLedger:
                 raise NotFoundError(f"no key has the id {key_id}", field="key_id")
 
     def note_uses(self, uses: Mapping[tuple[UUID, UUID], int]) -> None:
-        """Store when keys, named by tenant and id, were last used."""
-        with self._ledger.writing() as connection:
-            for (tenant_id, key_id), at_us in uses.items():
-                connection.execute(
-                    sa.update(API_KEYS)
-                    .where(API_KEYS.c.tenant_id == tenant_id, API_KEYS.c.id == key_id)
-                    .values(last_used_at=at_us)
-                )
+        """Store when keys, named by tenant and id, were last used; StoreError when the ledger cannot be written."""
+        try:
+            with self._ledger.writing() as connection:
+                for (tenant_id, key_id), at_us in uses.items():
+                    connection.execute(
+                        sa.update(API_KEYS)
+                        .where(API_KEYS.c.tenant_id == tenant_id, API_KEYS.c.id == key_id)
+                        .values(last_used_at=at_us)
+                    )
+        except SQLAlchemyError as error:
+            raise StoreError(f"the uses of keys cannot be stored: {error}") from error
 
 
 def _to_row(key: ApiKey) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from runlake.api.asgi import Receive, Scope, Send
-from runlake.api.auth import Access, Caller, OpenDoor, RouteAccess, check_scopes, declared_access
+from runlake.api.auth import Access, Caller, RouteAccess, check_scopes, declared_access
 from runlake.api.openapi import DOCUMENT_HANDLERS
+from runlake.api.rate_limits import RateLimiter
 from runlake.app import API_HANDLERS
 from runlake.errors import FaultError, ForbiddenError
-from runlake.model.access import KeyScope, with_implied
+from runlake.model.access import KeyScope, RateLimits, with_implied
 
 TENANT = UUID(int=1)
 PUBLIC_PATHS = {"/ok", "/healthz", "/readyz", "/info", "/info/health", "/openapi.json", "/docs", "/docs/{name:str}"}
@@ -43,7 +44,7 @@ def test_what_changes_or_removes_is_not_open_to_readers(handler: HTTPRouteHandle
         assert access in {Access.INGEST, Access.EDIT, Access.ADMIN, Access.OPERATOR}
 
 
-async def call(access: object, scopes: frozenset[KeyScope]) -> list[str]:
+async def call(access: object, scopes: frozenset[KeyScope], open_to_all: frozenset[Access] = frozenset()) -> list[str]:
     reached = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +60,9 @@ async def call(access: object, scopes: frozenset[KeyScope]) -> list[str]:
         "state": {},
         "route_handler": SimpleNamespace(opt={} if access is None else {"access": access}),
     }
-    await RouteAccess(app, doorkeeper=Known())(scope, None, None)  # type: ignore[arg-type]  # neither is reached
+    limiter = RateLimiter(RateLimits(), now_s=lambda: 0.0)
+    checked = RouteAccess(app, doorkeeper=Known(), limiter=limiter, open_to_all=open_to_all)
+    await checked(scope, None, None)  # type: ignore[arg-type]  # neither is reached
     return reached
 
 
@@ -96,7 +99,8 @@ def test_editing_takes_adding_and_reading_together() -> None:
         check_scopes(Access.EDIT, Caller(tenant_id=TENANT, scopes=both - {KeyScope.INGEST}))
 
 
-def test_without_keys_everybody_is_the_operator_of_one_tenant() -> None:
-    caller = OpenDoor(TENANT).identify({})
-    assert caller.tenant_id == TENANT
-    assert caller.scopes == frozenset(KeyScope)
+def test_a_setting_may_open_one_kind_of_route_and_no_other() -> None:
+    opened = frozenset({Access.METRICS})
+    assert asyncio.run(call(Access.METRICS, frozenset(), opened)) == ["handler"]
+    with pytest.raises(ForbiddenError):
+        asyncio.run(call(Access.READ, frozenset(), opened))

@@ -1,0 +1,81 @@
+"""From settings to the parts that decide who is let in: who checks keys, what limits hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from uuid import UUID
+
+from litestar.middleware import DefineMiddleware
+
+from runlake.api.auth import Access, Doorkeeper, KeyDoor, OpenDoor, RouteAccess
+from runlake.api.key_ring import KeyRing
+from runlake.api.rate_limits import RateLimiter
+from runlake.api.workspaces import TenantService
+from runlake.config import Settings
+from runlake.model.access import RateLimits
+from runlake.store.access_ledger import AccessLedger
+from runlake.store.ledger import Ledger
+
+_FIRST_KEY: Final = (
+    "API keys are required and there is none yet. Stop the server, make the first one, and start it again:\n"
+    '  runlake keys create --data {data} --scope operator --name "me"'
+)
+_UNCHECKED: Final = (
+    "There are {count} API keys, but requests on loopback need none; --auth required has the server ask for them."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """What stands between a request and the handlers."""
+
+    ring: KeyRing
+    tenants: TenantService
+    middleware: DefineMiddleware
+    keys_required: bool
+    data: str
+
+    @property
+    def services(self) -> dict[str, object]:
+        """What handlers ask for, by the name of their parameter."""
+        return {"key_ring": self.ring, "tenants": self.tenants}
+
+    @property
+    def notice(self) -> str | None:
+        """What whoever starts the server should know about its keys."""
+        if self.keys_required and not self.ring.key_count:
+            return _FIRST_KEY.format(data=self.data)
+        if self.ring.key_count and not self.keys_required:
+            return _UNCHECKED.format(count=self.ring.key_count)
+        return None
+
+
+def open_entrance(
+    settings: Settings, ledger: Ledger, *, now_us: Callable[[], int], new_id: Callable[[], UUID]
+) -> Entrance:
+    """Read the keys and put the checks together; close the ring before the ledger."""
+    ring = KeyRing(AccessLedger(ledger), now_us=now_us, new_id=new_id)
+    required = settings.keys_required
+    doorkeeper: Doorkeeper = KeyDoor(ring) if required else OpenDoor(ring, ledger.default_tenant_id)
+    limiter = RateLimiter(
+        RateLimits(
+            ingest_per_minute=settings.ingest_requests_per_minute,
+            query_per_minute=settings.query_requests_per_minute,
+            export_per_minute=settings.export_requests_per_minute,
+        ),
+        now_s=time.monotonic,
+    )
+    open_to_all = frozenset({Access.METRICS} if settings.metrics_access == "open" else ())
+    return Entrance(
+        ring=ring,
+        tenants=TenantService(ring=ring, first_tenant_id=ledger.default_tenant_id),
+        # The framework types its middleware by its own scope; ours is the plain one of ASGI.
+        middleware=DefineMiddleware(
+            cast("Any", RouteAccess), doorkeeper=doorkeeper, limiter=limiter, open_to_all=open_to_all
+        ),
+        keys_required=required,
+        data=str(settings.data),
+    )
