@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``explain``, ``translate``, ``version``. Thin; prints what services return.
+"""The command line. Thin; prints what services return.
 
 Heavy parts are imported inside the commands, so that ``--help`` and mistakes answer at once.
 """
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import App, Parameter
 
 from runlake import __version__
+from runlake.cli_keys import keys_app, tenants_app
 from runlake.config import SETTINGS, Settings, load_settings
 from runlake.errors import FilterError, RunlakeError, SettingsError
 
@@ -25,6 +26,9 @@ app: Final = App(
     help="An open, self-hosted store for LLM and agent traces that speaks the LangSmith API.",
     version=__version__,
 )
+
+app.command(keys_app)
+app.command(tenants_app)
 
 Flags: Final[Any] = dataclasses.make_dataclass(
     "Flags",
