@@ -15,6 +15,7 @@
     │   ├── AccessError          401   no key, or one that is not valid
     │   ├── ForbiddenError       403   the key is valid and does not open this
     │   ├── RateLimitedError     429   over the key's rate limit; carries Retry-After
+    │   ├── NotOfferedError      501   a part of the protocol that this server leaves out on purpose
     │   └── SettingsError        -     start-up only, never over HTTP
     └── FaultError                     ours or the machine's; logged with its trace
         ├── StoreError           500   the engine refused a statement; carries its code and name
@@ -175,6 +176,13 @@ class RateLimitedError(UserError):
     @property
     def retry_after_s(self) -> int | None:
         return self._wait_s
+
+
+class NotOfferedError(UserError):
+    """A part of the protocol that this server leaves out on purpose; the message says what to use instead."""
+
+    code = "not_offered"
+    status = 501
 
 
 class SettingsError(UserError):

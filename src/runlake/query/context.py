@@ -30,6 +30,7 @@ class FilterContext:
     ``runs`` is a select of cells of the runs in scope that meet conditions; ``candidates`` is what is known of the run
     at hand without the filter. ``shared`` are selects that occur more than once, by their SQL, with the name that each
     has in the statement. ``repeats`` says that the statement holds each of its conditions more than once.
+    ``feedback_bounds`` is what conditions on feedback further ask of it, from `` AND `` on.
     """
 
     params: Params
@@ -39,6 +40,7 @@ class FilterContext:
     runs: Callable[[str, Sequence[str]], str]
     repeats: bool = False
     candidates: Candidates = NO_CANDIDATES
+    feedback_bounds: str = ""
     settings: dict[str, int | str] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from uuid import UUID
 
+from runlake.errors import StoreError
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.usage import UsageOf, UsageTotals
-from runlake.query.plan import plan_page, rewrite_id_times, statement_settings
+from runlake.query.plan import Kept, plan_page, rewrite_id_times, run_scope, statement_settings
 from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
 from runlake.query.rows import payload_bytes, read_runs
@@ -28,15 +29,18 @@ from runlake.query.usage_sql import (
     read_usage_by,
     show_usage,
 )
-from runlake.store.columns import RUN_COLUMNS
-from runlake.store.engine import Engine, Params, Row, Statement
+from runlake.store.columns import PAYLOAD_SELECTS
+from runlake.store.engine import Engine, Row, Statement
 from runlake.store.moment import Moment
+from runlake.store.objects import ObjectStore
 
 FIRST_PIECE_ROWS: Final = 250
 """Rows of the first piece of a page, before anything is known of their size."""
 
 HELPER_THREADS: Final = 8
 """Threads that read beside the one that asked."""
+
+_Place = tuple[RunTable, Kept]
 
 _CHILDREN: Final = frozenset({RunSelect.CHILD_RUN_IDS, RunSelect.DIRECT_CHILD_RUN_IDS})
 
@@ -52,8 +56,9 @@ class RunPage:
 class RunFetcher:
     """Reads pages from one engine."""
 
-    def __init__(self, engine: Engine, limits: QueryLimits) -> None:
+    def __init__(self, engine: Engine, limits: QueryLimits, objects: ObjectStore | None = None) -> None:
         self._engine = engine
+        self._objects = objects
         self._limits = limits
         self._helpers = ThreadPoolExecutor(HELPER_THREADS, thread_name_prefix="runlake-query")
 
@@ -61,11 +66,12 @@ class RunFetcher:
         """The page of ``query`` at ``moment``."""
         rows = max(1, min(query.page_rows, MAX_PAGE_ROWS))
         runs, has_more = self._by_id(query, moment, rows) or self._pieces(query, moment, rows)
+        self._load_objects(runs, query.tenant_id)
         sums = self._ask_for_sums(runs, query, moment)
         if runs and RunSelect.FEEDBACK_STATS in query.select:
             add_feedback(runs, self._feedback(_ids(run.id for run in runs), query, moment))
         if runs and query.select & _CHILDREN:
-            scope = _scope(query, moment)
+            scope = run_scope(query, moment)
             add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
         if sums:
             _show_sums(runs, query, read_usage_by(found.result() for found in sums))
@@ -116,18 +122,19 @@ class RunFetcher:
         return max(1, min(rows - count, affordable)) + 1
 
     def _piece(self, query: RunQuery, moment: Moment, rows: int) -> list[RunRecord]:
-        """The first runs of both tables, merged; a run is in one of them."""
-        first, *others = tables_at(moment)
-        found = [self._helpers.submit(self._from_table, query, moment, rows, table) for table in others]
-        runs = self._from_table(query, moment, rows, first)
+        """The first runs of every place, merged; a run is in one of them."""
+        first, *others = _places_at(moment, query)
+        found = [self._helpers.submit(self._from_place, query, moment, rows, place) for place in others]
+        runs = self._from_place(query, moment, rows, first)
         for other in found:
             runs += other.result()
         if found:
             runs.sort(key=_place_in_listing, reverse=query.order is Order.NEWEST_FIRST)
         return runs[:rows]
 
-    def _from_table(self, query: RunQuery, moment: Moment, rows: int, table: RunTable) -> list[RunRecord]:
-        plan = plan_page(query, moment, self._limits, rows=rows, table=table)
+    def _from_place(self, query: RunQuery, moment: Moment, rows: int, place: _Place) -> list[RunRecord]:
+        table, kept = place
+        plan = plan_page(query, moment, self._limits, rows=rows, table=table, kept=kept)
         return read_runs(self._engine.select(plan.statement).rows, plan.columns)
 
     def _ask_for_sums(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment) -> list[Future[list[Row]]]:
@@ -137,7 +144,7 @@ class RunFetcher:
         return [self._helpers.submit(self._sums, runs, query, moment, table) for table in tables_at(moment)]
 
     def _sums(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment, table: RunTable) -> list[Row]:
-        scope = _scope(query, moment)
+        scope = run_scope(query, moment)
         summed = list(_summed(runs, query))
         in_traces = f"trace_id IN {scope.params.add('Array(UUID)', _ids(run.trace_id for run in summed))}"
         with_details = bool(query.select & DETAIL_FIELDS)
@@ -147,18 +154,31 @@ class RunFetcher:
         return self._rows(by_subtree_sql(scope, table, in_traces, run_ids, with_details=with_details), scope)
 
     def _feedback(self, run_ids: Sequence[UUID], query: RunQuery, moment: Moment) -> list[Row]:
-        scope = _scope(query, moment)
+        scope = run_scope(query, moment)
         return self._rows(feedback_sql(scope, run_ids), scope)
+
+    def _load_objects(self, runs: Sequence[RunRecord], tenant_id: UUID) -> None:
+        """Fetch the payloads of a page that lie outside its rows."""
+
+        def load(run: RunRecord) -> None:
+            for name, ref in run.objects.items():
+                if self._objects is None:
+                    raise StoreError("a run names an object, and the server was put together without objects")
+                setattr(run, name, self._objects.payload(tenant_id, UUID(run.id), ref))
+
+        for _ in self._helpers.map(load, [run for run in runs if run.objects]):
+            pass
 
     def _rows(self, sql: str, scope: RunScope) -> list[Row]:
         statement = Statement(sql, scope.params.as_tuple(), statement_settings(self._limits))
         return self._engine.select(statement).rows
 
 
-def _scope(query: RunQuery, moment: Moment) -> RunScope:
-    return RunScope(
-        tenant_id=query.tenant_id, sessions=query.sessions, moment=moment, params=Params(), columns=RUN_COLUMNS
-    )
+def _places_at(moment: Moment, query: RunQuery) -> list[_Place]:
+    """Where to look for runs, each of which is in one place. Payloads that are objects are looked for apart."""
+    apart = moment.has_objects and bool(query.select & PAYLOAD_SELECTS)
+    kinds = (Kept.IN_ROWS, Kept.IN_OBJECTS) if apart else (Kept.ANYWHERE,)
+    return [(table, kept) for table in tables_at(moment) for kept in kinds]
 
 
 def _ids(texts: Iterable[str]) -> tuple[UUID, ...]:

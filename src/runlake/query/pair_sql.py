@@ -317,13 +317,14 @@ def _feedback(conditions: tuple[PairCondition, ...], context: FilterContext) -> 
         may_lack_parts=True,
     )
     holds = _all_hold(conditions, entry, params)
-    return f"{context.columns.id} IN (SELECT run_id FROM {latest_feedback(context, among)} WHERE {holds})"
+    where = f"{holds}{context.feedback_bounds}"
+    return f"{context.columns.id} IN (SELECT run_id FROM {latest_feedback(context, among)} WHERE {where})"
 
 
 def latest_feedback(context: FilterContext, among: str = "") -> str:
     """SQL of a table expression: the feedback of the tenant as it stands at the moment of the read."""
     return (
-        "(SELECT * FROM (SELECT key, run_id, id, deleted, score, value, comment, source_type, error"
+        "(SELECT * FROM (SELECT key, run_id, id, deleted, score, value, comment, source_type, error, modified_at"
         f" FROM {context.columns.feedback.table} WHERE tenant_id = {context.tenant} AND version <= {context.visible}"
         f"{among} ORDER BY version DESC LIMIT 1 BY run_id, id) WHERE deleted = 0)"
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 from math import ceil
 from typing import Final
 from uuid import UUID
@@ -35,7 +36,7 @@ from runlake.query.compile import time_value
 from runlake.query.context import Candidates
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable
-from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read
+from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read, without_texts
 from runlake.store.engine import Params, Statement
 from runlake.store.moment import Moment
 
@@ -43,6 +44,14 @@ ID_TIME_SLACK_US: Final = 600_000_000
 """How far a run's start may lie from the time in its id for the first, narrow read by id to find it."""
 
 _UUID_VERSION_7: Final = 7
+
+
+class Kept(Enum):
+    """Where the payloads of the runs lie that a statement reads; the value is the condition."""
+
+    ANYWHERE = ()
+    IN_ROWS = ("objects = ''",)
+    IN_OBJECTS = ("objects != ''",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,13 @@ class RunPlan:
 
 
 def plan_page(
-    query: RunQuery, moment: Moment, limits: QueryLimits, *, rows: int, table: RunTable = RunTable.RUNS
+    query: RunQuery,
+    moment: Moment,
+    limits: QueryLimits,
+    *,
+    rows: int,
+    table: RunTable = RunTable.RUNS,
+    kept: Kept = Kept.ANYWHERE,
 ) -> RunPlan:
     """The statement for the first ``rows`` runs of one table that belong to a listing, from ``query.after`` on.
 
@@ -62,10 +77,12 @@ def plan_page(
     """
     scope = run_scope(query, moment)
     columns = columns_to_read(query.select)
+    if kept is Kept.IN_OBJECTS:
+        columns = without_texts(columns)
     direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
     tail = f" ORDER BY start_time {direction}, id {direction} LIMIT {int(rows)}"
     cells = ", ".join(column.sql for column in columns)
-    sql = scope.select_from(table, cells, run_conditions(query, scope), tail=tail)
+    sql = scope.select_from(table, cells, [*kept.value, *run_conditions(query, scope)], tail=tail)
     settings = {**statement_settings(limits), "optimize_read_in_order": int(reads_in_order(query))}
     if query.ids is not None and len(query.ids) == 1:
         settings["query_plan_optimize_lazy_materialization"] = 0
@@ -86,7 +103,13 @@ def scoped(query: RunQuery, moment: Moment) -> tuple[RunScope, list[str]]:
 def run_scope(query: RunQuery, moment: Moment) -> RunScope:
     """The ground that a query stands on."""
     return RunScope(
-        tenant_id=query.tenant_id, sessions=query.sessions, moment=moment, params=Params(), columns=RUN_COLUMNS
+        tenant_id=query.tenant_id,
+        sessions=query.sessions,
+        moment=moment,
+        params=Params(),
+        columns=RUN_COLUMNS,
+        feedback_from=query.feedback_from,
+        feedback_to=query.feedback_to,
     )
 
 

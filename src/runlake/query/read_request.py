@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from runlake.errors import FilterError, UserError
+from runlake.errors import FilterError, InvalidError, UserError
 from runlake.fql import Mode, read_filter
-from runlake.fql.bound import BoundExpr, SearchTest, all_of
+from runlake.fql.bound import BoundExpr, PairExists, PairFamily, Related, SearchTest, all_of, leaves
 from runlake.fql.terms import read_terms
 from runlake.model.run_record import RunSelect
 from runlake.query.request import Order, RunQuery
@@ -64,9 +64,30 @@ def check_run_query(
         page_rows=spec.limit,
         select=DEFAULT_SELECT if spec.select is None else spec.select,
         usage_of=spec.usage_of,
+        feedback_from=spec.feedback_from,
+        feedback_to=spec.feedback_to,
     )
+    filters.problems += _feedback_bounds(query)
     thread_with = _thread_with(query, spec, filters)
     return (query if thread_with is None else replace(query, thread_with=thread_with)), filters.problems
+
+
+def _feedback_bounds(query: RunQuery) -> list[UserError]:
+    """Bounds on feedback without a condition on feedback would silently do nothing."""
+    if query.feedback_from is None and query.feedback_to is None:
+        return []
+    filters = [expr for expr in (query.filter, query.trace_filter, query.tree_filter) if expr is not None]
+    if any(_speaks_of_feedback(leaf) for expr in filters for leaf in leaves(expr)):
+        return []
+    name = "min_feedback_modified_at" if query.feedback_from is not None else "max_feedback_modified_at"
+    message = f"{name} bounds the feedback conditions of a filter, of which there is none; add one or leave it out"
+    return [InvalidError(message, field=name, suggestion='eq(feedback_key, "correctness")')]
+
+
+def _speaks_of_feedback(leaf: BoundExpr) -> bool:
+    if isinstance(leaf, Related):
+        return any(_speaks_of_feedback(inner) for inner in leaves(leaf.child))
+    return isinstance(leaf, PairExists) and leaf.family is PairFamily.FEEDBACK
 
 
 def _thread_with(query: RunQuery, spec: RunQuerySpec, filters: _Filters) -> RunQuery | None:

@@ -44,6 +44,7 @@ class RunQuery:
     ``among`` are ids that a run must have beside everything else; ``thread`` is the thread that it names itself.
     ``has_thread`` leaves out runs that name no thread, ``thread_with`` those in whose thread no run meets that query.
     ``usage_of`` says whose tokens and costs the runs show; conditions always speak of a run's own.
+    Conditions on feedback see what was changed from ``feedback_from`` on (inclusive) and before ``feedback_to``.
     """
 
     tenant_id: UUID
@@ -71,6 +72,8 @@ class RunQuery:
     after: PageKey | None = None
     select: frozenset[RunSelect] = frozenset()
     usage_of: UsageOf = UsageOf.RUN
+    feedback_from: int | None = None
+    feedback_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import assert_never
 from uuid import UUID
 
 from runlake.fql.bound import BoundExpr
-from runlake.query.compile import compile_filter
+from runlake.query.compile import compile_filter, time_value
 from runlake.query.context import NO_CANDIDATES, Candidates, FilterContext
 from runlake.store.columns import ColumnMap
 from runlake.store.engine import Params, Statement
@@ -36,7 +36,15 @@ class RunScope:
     """Builds the parts of one statement; ``params`` collects its values."""
 
     def __init__(
-        self, *, tenant_id: UUID, sessions: tuple[UUID, ...], moment: Moment, params: Params, columns: ColumnMap
+        self,
+        *,
+        tenant_id: UUID,
+        sessions: tuple[UUID, ...],
+        moment: Moment,
+        params: Params,
+        columns: ColumnMap,
+        feedback_from: int | None = None,
+        feedback_to: int | None = None,
     ) -> None:
         self.params = params
         self.columns = columns
@@ -53,6 +61,7 @@ class RunScope:
             visible=self.visible,
             runs=self.select,
             repeats=self.reads_both,
+            feedback_bounds=self._changed(">=", feedback_from) + self._changed("<", feedback_to),
         )
 
     def _sessions(self, sessions: tuple[UUID, ...]) -> str:
@@ -73,6 +82,9 @@ class RunScope:
             f"trace_id NOT IN (SELECT trace_id FROM hidden_traces WHERE tenant_id = {self.tenant}"
             f" AND deletion_id IN {named})"
         ]
+
+    def _changed(self, sign: str, moment_us: int | None) -> str:
+        return "" if moment_us is None else f" AND modified_at {sign} {time_value(moment_us, self.params)}"
 
     def condition(self, expr: BoundExpr, candidates: Candidates = NO_CANDIDATES) -> str:
         """The condition of a bound filter, within this tenant; ``candidates`` is what else the same run must meet."""

@@ -7,10 +7,8 @@ can only mean one thing. A limit above the hosted maximum of 100 is honoured (ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -21,13 +19,20 @@ from runlake.model.run_record import RunSelect
 from runlake.model.run_stats import GroupAttribute
 from runlake.model.usage import UsageOf
 from runlake.wire.json_text import decode_object
+from runlake.wire.members import (
+    MemberReader,
+    choice_member,
+    flag_member,
+    ids_member,
+    names_member,
+    text_member,
+    whole_member,
+)
 from runlake.wire.scalars import read_id, read_time
 
 DEFAULT_LIMIT: Final = 100
 ROOT_EXECUTION_ORDER: Final = 1
 """The one value that the retired field ``execution_order`` takes: the root."""
-
-ValueT = TypeVar("ValueT")
 
 DEFAULT_SELECT: Final = frozenset(RunSelect) - {
     RunSelect.CHILD_RUN_IDS,
@@ -85,8 +90,9 @@ class RunQuerySpec:
 
     ``select`` is None when the caller did not choose, ``select_names`` are its names as sent. ``among``, ``traces``,
     ``thread``, ``has_thread`` and ``usage_of`` are as in ``RunQuery``; ``thread_trace_filter`` and
-    ``thread_tree_filter`` are what the root and some run of one trace of the thread must meet. ``window_us`` is how far back a listing looks that names no
-    lower bound; all of its pages look back from the moment of the first.
+    ``thread_tree_filter`` are what the root and some run of one trace of the thread must meet. ``window_us`` is how far
+    back a listing looks that names no lower bound; all of its pages look back from the moment of the first.
+    ``feedback_from`` (inclusive) and ``feedback_to`` (exclusive) bound when feedback was changed that conditions see.
     """
 
     ids: tuple[UUID, ...] | None = None
@@ -102,6 +108,8 @@ class RunQuerySpec:
     start_time_from: int | None = None
     start_time_to: int | None = None
     window_us: int | None = None
+    feedback_from: int | None = None
+    feedback_to: int | None = None
     error: bool | None = None
     is_root: bool | None = None
     query: str | None = None
@@ -141,130 +149,62 @@ def read_query(body: RunQueryBody, *, for_stats: bool = False) -> RunQuerySpec:
 
 def check_query(body: RunQueryBody, *, for_stats: bool = False) -> tuple[RunQuerySpec, list[UserError]]:
     """The query in a body without the members that cannot be read, and what is wrong with each of those."""
-    reader = _Reader(body)
+    reader = MemberReader(body)
     execution_order = reader.read("execution_order", _execution_order)
-    is_root = reader.read("is_root", _flag)
-    names = reader.read("select", _names) or ()
+    is_root = reader.read("is_root", flag_member)
+    names = reader.read("select", names_member) or ()
     spec = RunQuerySpec(
-        ids=reader.read("id", _ids),
+        ids=reader.read("id", ids_member),
         trace=reader.read("trace", read_id),
         parent_run=reader.read("parent_run", read_id),
         run_type=reader.read("run_type", _run_type),
-        sessions=reader.read("session", _ids),
-        reference_examples=reader.read("reference_example", _ids),
+        sessions=reader.read("session", ids_member),
+        reference_examples=reader.read("reference_example", ids_member),
         start_time_from=reader.read("start_time", read_time),
         start_time_to=reader.read("end_time", read_time),
-        error=reader.read("error", _flag),
+        error=reader.read("error", flag_member),
         is_root=is_root if is_root is not None else execution_order,
-        query=reader.read("query", _text),
-        search_filter=reader.read("search_filter", _text),
-        filter=reader.read("filter", _text),
-        trace_filter=reader.read("trace_filter", _text),
-        tree_filter=reader.read("tree_filter", _text),
+        query=reader.read("query", text_member),
+        search_filter=reader.read("search_filter", text_member),
+        filter=reader.read("filter", text_member),
+        trace_filter=reader.read("trace_filter", text_member),
+        tree_filter=reader.read("tree_filter", text_member),
         ascending=reader.read("order", _order) or False,
         limit=reader.read("limit", _limit) or DEFAULT_LIMIT,
-        cursor=reader.read("cursor", _text),
-        paginate=not reader.read("skip_pagination", _flag),
+        cursor=reader.read("cursor", text_member),
+        paginate=not reader.read("skip_pagination", flag_member),
         select=None if for_stats or not names else reader.read("select", _select),
         select_names=frozenset(names),
         group_by=reader.read("group_by", _group_by) if for_stats else None,
-        groups=reader.read("groups", _names) if for_stats else None,
-        explain=reader.read("explain", _flag) or False,
+        groups=reader.read("groups", names_member) if for_stats else None,
+        explain=reader.read("explain", flag_member) or False,
     )
     return spec, reader.problems
 
 
-class _Reader:
-    """Reads members and keeps what goes wrong."""
-
-    def __init__(self, body: RunQueryBody) -> None:
-        self._body = body
-        self.problems: list[UserError] = []
-
-    def read(self, name: str, convert: Callable[[Any, str], ValueT]) -> ValueT | None:
-        value = getattr(self._body, name)
-        if value is None:
-            return None
-        try:
-            return convert(value, name)
-        except UserError as error:
-            self.problems.append(error)
-            return None
-
-
-def _ids(value: Any, field: str) -> tuple[UUID, ...]:
-    values = value if isinstance(value, list) else [value]
-    found = (read_id(item, field) for item in values)
-    return tuple(dict.fromkeys(item for item in found if item is not None))
-
-
-def _text(value: Any, field: str) -> str | None:
-    if not isinstance(value, str):
-        raise InvalidError(f"{field} must be a text", field=field)
-    return value if value.strip() else None
-
-
-def _flag(value: Any, field: str) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float) and value in (0, 1):
-        return bool(value)
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise InvalidError(f"{field} must be true or false", field=field)
-
-
-def _whole(value: Any, field: str, accepted: str) -> int:
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < len(str(2**63)):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise InvalidError(f"{field} must be {accepted}", field=field)
-    return int(value)
-
-
 def _limit(value: Any, field: str) -> int:
-    limit = _whole(value, field, "a whole number of at least 1")
+    limit = whole_member(value, field, "a whole number of at least 1")
     if limit < 1:
         raise InvalidError(f"{field} {limit} is too small; it must be a whole number of at least 1", field=field)
     return limit
 
 
 def _execution_order(value: Any, field: str) -> bool:
-    if _whole(value, field, "1, which asks for roots") != ROOT_EXECUTION_ORDER:
+    if whole_member(value, field, "1, which asks for roots") != ROOT_EXECUTION_ORDER:
         raise InvalidError(f"{field} accepts 1 alone, which asks for roots", field=field)
     return True
 
 
 def _order(value: Any, field: str) -> bool:
-    return _choice(value, field, ("asc", "desc")) == "asc"
+    return choice_member(value, field, ("asc", "desc")) == "asc"
 
 
 def _run_type(value: Any, field: str) -> str:
-    return _choice(value, field, tuple(RunType))
-
-
-def _choice(value: Any, field: str, choices: tuple[str, ...]) -> str:
-    text = value.strip().lower() if isinstance(value, str) else ""
-    if text in choices:
-        return str(text)
-    near = next(iter(get_close_matches(text[:40], choices, n=1)), None)
-    shown = repr(value)[:60] if isinstance(value, str) else f"of type {type(value).__name__}"
-    hint = f", did you mean {near}" if near else ""
-    raise InvalidError(
-        f"{field} {shown} is not accepted{hint}; use one of {', '.join(choices)}", field=field, suggestion=near
-    )
-
-
-def _names(value: Any, field: str) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
-    texts = tuple(item for item in values if isinstance(item, str))
-    if len(texts) < len([item for item in values if item is not None]):
-        raise InvalidError(f"{field} must be a list of texts", field=field)
-    return texts
+    return choice_member(value, field, tuple(RunType))
 
 
 def _select(value: Any, field: str) -> frozenset[RunSelect]:
-    return frozenset(RunSelect(_choice(name, field, tuple(RunSelect))) for name in _names(value, field))
+    return frozenset(RunSelect(choice_member(name, field, tuple(RunSelect))) for name in names_member(value, field))
 
 
 class _GroupByShape(msgspec.Struct, kw_only=True):
@@ -282,7 +222,7 @@ def _group_by(value: Any, field: str) -> GroupBy:
             " it is an object with attribute, path and max_groups",
             field=field,
         ) from None
-    attribute = GroupAttribute(_choice(shape.attribute, f"{field}.attribute", tuple(GroupAttribute)))
+    attribute = GroupAttribute(choice_member(shape.attribute, f"{field}.attribute", tuple(GroupAttribute)))
     if attribute is GroupAttribute.METADATA and not shape.path:
         raise InvalidError("group_by.path must name the metadata key to group by", field="group_by.path")
     groups = shape.max_groups if shape.max_groups is not None else 5

@@ -219,7 +219,7 @@ class RunEncoder:
             dotted_order=run.dotted_order,
             status=run.status,
             session_id=run.session_id,
-            app_path=f"/o/{self._tenant_id}/projects/p/{run.session_id}/r/{run.id}",
+            app_path=app_path(self._tenant_id, run),
             start_time=format_time(run.start_time),
             **self._constants,
             **fields,
@@ -251,7 +251,12 @@ def _cost(cost: Decimal | None) -> str | None:
     return None if cost is None else f"{cost.normalize():f}"
 
 
-def _parent_ids(run: RunRecord) -> list[str]:
+def app_path(tenant_id: UUID, run: RunRecord) -> str:
+    """Where a user interface shows the run (documented upstream)."""
+    return f"/o/{tenant_id}/projects/p/{run.session_id}/r/{run.id}"
+
+
+def parent_ids(run: RunRecord) -> list[str]:
     """From the root down: every segment of the dotted order but the last ends with the id of a run above."""
     return [segment[-_SEGMENT_ID_CHARS:] for segment in run.dotted_order.split(".")[:-1]]
 
@@ -299,7 +304,7 @@ _MAKERS: Final = {
     RunSelect.INPUTS_PREVIEW: lambda run: run.inputs_preview,
     RunSelect.OUTPUTS_PREVIEW: lambda run: run.outputs_preview,
     RunSelect.PARENT_RUN_ID: lambda run: run.parent_run_id,
-    RunSelect.PARENT_RUN_IDS: _parent_ids,
+    RunSelect.PARENT_RUN_IDS: parent_ids,
     RunSelect.CHILD_RUN_IDS: lambda run: run.children,
     RunSelect.DIRECT_CHILD_RUN_IDS: lambda run: run.direct_children,
     RunSelect.FIRST_TOKEN_TIME: lambda run: _time(run.first_token_time),
