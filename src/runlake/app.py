@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final, cast
 
 from litestar import Litestar
 from litestar.di import Provide
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from runlake.access_wiring import Entrance, open_entrance
 from runlake.api.asgi import AsgiApp
@@ -23,7 +21,6 @@ from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
 from runlake.api.keys import KEY_HANDLERS
-from runlake.api.metrics import WriterMetrics
 from runlake.api.openapi import DOCUMENT_HANDLERS, ApiDocument
 from runlake.api.prefixes import CanonicalPaths
 from runlake.api.projects import PROJECT_HANDLERS, ProjectService
@@ -36,11 +33,12 @@ from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.purge import Purger
 from runlake.ingest.writer import Writer
+from runlake.operations_wiring import Operations, open_operations, storage_check, watch_store
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
 from runlake.store.chdb import ChdbEngine
-from runlake.store.engine import Engine, Statement
+from runlake.store.engine import Engine
 from runlake.store.feedback import FeedbackReader
 from runlake.store.ledger import CURSOR_KEY, LEDGER_NAME, Ledger
 from runlake.store.lock import DataLock
@@ -97,25 +95,35 @@ def build(settings: Settings) -> Application:
         opening.callback(ledger.close)
         entrance = open_entrance(settings, ledger, now_us=now_us, new_id=new_id)
         opening.callback(entrance.ring.close)
+        operations = open_operations(settings)
+        opening.callback(operations.lanes.close)
         moments = Moments()
-        writer = _open_writer(settings, engine=engine, moments=moments, ledger=ledger)
+        writer = _open_writer(settings, operations, engine=engine, moments=moments, ledger=ledger)
         opening.callback(writer.close)
         purger = Purger(engine=engine, ledger=ledger, writer=writer, moments=moments)
         purger.start()
         opening.callback(purger.close)
-        health = Health(data=settings.data, check_storage=_storage_check(engine, ledger))
-        services = _services(settings, engine=engine, moments=moments, ledger=ledger, writer=writer, purger=purger)
-        asgi = _make_asgi(settings, {**services, **entrance.services, "health": health}, writer, entrance)
+        watch_store(operations, engine=engine, writer=writer, now_us=now_us)
+        check_storage = storage_check(operations, engine=engine, ledger=ledger, writer=writer)
+        health = Health(data=settings.data, check_storage=check_storage)
+        services = _services(
+            settings, operations, engine=engine, moments=moments, ledger=ledger, writer=writer, purger=purger
+        )
+        asgi = _make_asgi(settings, {**services, **entrance.services, "health": health}, operations, entrance)
         return Application(asgi=asgi, health=health, notice=entrance.notice, resources=opening.pop_all())
 
 
-def _open_writer(settings: Settings, *, engine: Engine, moments: Moments, ledger: Ledger) -> Writer:
+def _open_writer(
+    settings: Settings, operations: Operations, *, engine: Engine, moments: Moments, ledger: Ledger
+) -> Writer:
     writer = Writer(
         engine=engine,
         moments=moments,
         projects=ledger,
         prices=CostBook(),
         now_us=now_us,
+        observe_commit=operations.metrics.observe_commit,
+        check_space=operations.reserve.check,
         max_pending_bytes=settings.max_pending_bytes,
         commit_window_ms=settings.commit_window_ms,
     )
@@ -123,16 +131,15 @@ def _open_writer(settings: Settings, *, engine: Engine, moments: Moments, ledger
     return writer
 
 
-def _storage_check(engine: Engine, ledger: Ledger) -> Callable[[], None]:
-    def check() -> None:
-        engine.select(Statement("SELECT 1"))
-        ledger.check()
-
-    return check
-
-
 def _services(
-    settings: Settings, *, engine: Engine, moments: Moments, ledger: Ledger, writer: Writer, purger: Purger
+    settings: Settings,
+    operations: Operations,
+    *,
+    engine: Engine,
+    moments: Moments,
+    ledger: Ledger,
+    writer: Writer,
+    purger: Purger,
 ) -> dict[str, object]:
     """What handlers ask for, by the name of their parameter."""
     limits = QueryLimits(
@@ -146,10 +153,15 @@ def _services(
         live_projects=ledger.live_project_ids,
         cursors=CursorSigner(ledger.secret(CURSOR_KEY)),
         limits=limits,
+        lanes=operations.lanes,
         now_us=now_us,
     )
     ingest = IngestService(
-        writer=writer, max_decoded_body_bytes=settings.max_decoded_body_bytes, now_us=now_us, new_id=new_id
+        writer=writer,
+        max_decoded_body_bytes=settings.max_decoded_body_bytes,
+        now_us=now_us,
+        new_id=new_id,
+        count_refused=operations.metrics.count_refused,
     )
     stats = ProjectStatsReader(engine=engine, moments=moments, limits=limits)
     projects = ProjectService(store=ledger, purger=purger, stats=stats, now_us=now_us, new_id=new_id)
@@ -163,11 +175,8 @@ def _services(
     }
 
 
-def _make_asgi(settings: Settings, services: dict[str, object], writer: Writer, entrance: Entrance) -> AsgiApp:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    registry.register(WriterMetrics(writer.stats))
+def _make_asgi(settings: Settings, services: dict[str, object], operations: Operations, entrance: Entrance) -> AsgiApp:
+    registry = operations.metrics.registry
     dependencies = {name: _always(value) for name, value in {**services, "registry": registry}.items()}
     dependencies |= CALLER_DEPENDENCIES
     document = ApiDocument(API_HANDLERS, dependencies)

@@ -115,6 +115,11 @@ class Settings:
         kind="size",
         minimum=MIB,
     )
+    min_free_bytes: int = _setting(
+        256 * MIB,
+        "Disk space that writes leave free, for merges and deletes; below it writes get a 503 with Retry-After.",
+        kind="size",
+    )
     commit_window_ms: int = _setting(
         2, "How long the writer waits for more requests to share one fsynced commit, in milliseconds.", maximum=1000
     )
@@ -126,6 +131,15 @@ class Settings:
     )
     query_max_memory_bytes: int = _setting(
         2048 * MIB, "Most memory a single query may use in the engine.", kind="size", minimum=64 * MIB
+    )
+    search_threads: int = _setting(
+        4,
+        "Queries with a filter, and statistics, that run at once; runs by id, traces and plain lists have their own.",
+        minimum=1,
+        maximum=64,
+    )
+    max_waiting_queries: int = _setting(
+        100, "Queries of either kind that may wait for a thread; one more gets a 429 with Retry-After.", maximum=100_000
     )
     page_max_bytes: int = _setting(
         64 * MIB,

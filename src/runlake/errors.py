@@ -20,6 +20,7 @@
     └── FaultError                     ours or the machine's; logged with its trace
         ├── StoreError           500   the engine refused a statement; carries its code and name
         ├── StoreUnavailableError 503  cannot answer now; a retry may work
+        │   └── StoreFullError    503   the disk has no room for writes
         ├── TooMuchWorkError     422   a query passed its time or memory limit
         └── OverloadedError      429   admission control; carries Retry-After
 
@@ -218,6 +219,19 @@ class StoreUnavailableError(FaultError):
     @property
     def retry_after_s(self) -> int | None:
         return 1
+
+
+class StoreFullError(StoreUnavailableError):
+    """The disk has no room for writes; nothing was stored.
+
+    Not a 507: clients repeat a 503, and drop what a 507 answers.
+    """
+
+    code = "disk_full"
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return 10
 
 
 class TooMuchWorkError(FaultError):

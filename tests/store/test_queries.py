@@ -21,6 +21,7 @@ from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import GroupAttribute, RunStats
 from runlake.query.explain import explain_filter
 from runlake.query.fetch import RunFetcher
+from runlake.query.lanes import QueryLanes
 from runlake.query.plan import plan_page
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.service import ListedRuns, RunQueries
@@ -102,6 +103,7 @@ def make_queries(store: OpenStore, limits: QueryLimits | None = None) -> RunQuer
         live_projects=lambda tenant_id: (uuid5(tenant_id, "p"),),
         cursors=CursorSigner(b"key"),
         limits=limits or QueryLimits(),
+        lanes=QueryLanes(search_threads=2, max_waiting=10),
         now_us=store.clock.now_us,
     )
 

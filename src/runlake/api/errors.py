@@ -8,7 +8,7 @@ their message, because a message may quote what a client sent; faults keep their
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
+from runlake.api.asgi import Scope
 from runlake.errors import AccessError, Diagnostic, FaultError, FilterError, RunlakeError
 
 _LOG: Final = structlog.get_logger("runlake.api")
@@ -32,6 +33,9 @@ _CODES: Final = {
     429: "overloaded",
     503: "unavailable",
 }
+
+_ANSWERED_CODE: Final = "runlake_error_code"
+"""Where in its scope a request notes the code of its error, for the measurements."""
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -111,12 +115,18 @@ def _diagnostic_body(item: Diagnostic) -> DiagnosticBody:
     )
 
 
+def error_code_of(scope: Scope) -> str | None:
+    """The code that the request was answered with, None when it was not refused."""
+    return scope.get(_ANSWERED_CODE)
+
+
 def error_response(body: ErrorBody, status: int, headers: dict[str, str] | None = None) -> Response[bytes]:
     return Response(_ENCODER.encode(body), status_code=status, media_type="application/json", headers=headers)
 
 
 def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:
     """An error of our tree."""
+    _note(request, error.code)
     if isinstance(error, FaultError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         # The engine's own words may quote statements, so they stay in the log.
         return _answer_fault(request, error, error.code)
@@ -142,6 +152,7 @@ def answer_framework(request: AnyRequest, error: HTTPException) -> Response[byte
         return answer_unexpected(request, error)
     detail, field = _framework_detail(request, error)
     code = _CODES.get(error.status_code, "bad_request")
+    _note(request, code)
     _log_refusal(request, error.status_code, code, field)
     body = ErrorBody(detail=detail, error=detail, code=code, field=field)
     return error_response(body, error.status_code, error.headers)
@@ -170,9 +181,14 @@ def answer_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
 
 def _answer_fault(request: AnyRequest, error: Exception, code: str) -> Response[bytes]:
     """The client learns that we failed and where to look; the log has the trace."""
+    _note(request, code)
     _LOG.error("fault", code=code, path=request.scope["path"], exc_info=error)
     detail = "the server failed on this request; its log has the cause under the id in the x-request-id header"
     return error_response(ErrorBody(detail=detail, error=detail, code=code), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _note(request: AnyRequest, code: str) -> None:
+    cast("Scope", request.scope)[_ANSWERED_CODE] = code
 
 
 def _log_refusal(request: AnyRequest, status: int, code: str, field: str | None) -> None:

@@ -139,10 +139,10 @@ async def read_storage_health(health: NamedDependency[Health]) -> StorageHealth:
     return StorageHealth(clickhouse_disk_free_pct=await asyncio.to_thread(health.disk_free_percent))
 
 
-@get("/metrics", access=Access.METRICS, summary="Prometheus metrics", sync_to_thread=False, media_type="text/plain")
-def read_metrics(registry: NamedDependency[CollectorRegistry]) -> Response[bytes]:
+@get("/metrics", access=Access.METRICS, summary="Prometheus metrics", media_type="text/plain")
+async def read_metrics(registry: NamedDependency[CollectorRegistry]) -> Response[bytes]:
     content_type = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # the framework adds the charset itself
-    return Response(generate_latest(registry), media_type=content_type)
+    return Response(await asyncio.to_thread(generate_latest, registry), media_type=content_type)
 
 
 HEALTH_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

@@ -58,6 +58,7 @@ class IngestService:
     max_decoded_body_bytes: int
     now_us: Callable[[], int]
     new_id: Callable[[], UUID]
+    count_refused: Callable[[str, int], None] = lambda _reason, _count: None
 
     async def create_run(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
         write = await self._read(request, lambda body: read_run(body, WriteKind.CREATE))
@@ -95,6 +96,8 @@ class IngestService:
         if read.refused and not accepted:
             raise _all_refused(read.refused)
         await self.writer.write(IngestBatch(tenant_id=tenant_id, runs=read.writes, feedback=read.feedback))
+        for refusal in read.refused:
+            self.count_refused(refusal.error.code, 1)
         return WriteAnswer("batch is stored", accepted, tuple(_refused(refusal) for refusal in read.refused))
 
 

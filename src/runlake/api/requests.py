@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from runlake.api.asgi import AsgiApp, Message, Receive, Scope, Send
+from runlake.api.errors import error_code_of
 
 _LOG: Final = structlog.get_logger("runlake.http")
 _ACCEPTED_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -25,6 +26,12 @@ class HttpMetrics:
         self._requests = Counter(
             "runlake_http_requests", "Answered requests.", ("method", "route", "status"), registry=registry
         )
+        self._refused = Counter(
+            "runlake_refused_requests",
+            "Requests answered with an error, by its code.",
+            ("route", "reason"),
+            registry=registry,
+        )
         self._seconds = Histogram(
             "runlake_http_request_seconds",
             "Time to the end of the answer.",
@@ -33,8 +40,10 @@ class HttpMetrics:
             registry=registry,
         )
 
-    def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
+    def observe(self, *, method: str, route: str, status: int, seconds: float, reason: str | None) -> None:
         self._requests.labels(method, route, str(status)).inc()
+        if reason is not None:
+            self._refused.labels(route, reason).inc()
         self._seconds.labels(route).observe(seconds)
 
 
@@ -68,7 +77,8 @@ class RequestLog:
         finally:
             seconds = time.perf_counter() - started
             route = scope.get("path_template") or "unmatched"
-            self._metrics.observe(method=_known_method(scope["method"]), route=route, status=status, seconds=seconds)
+            method, reason = _known_method(scope["method"]), error_code_of(scope)
+            self._metrics.observe(method=method, route=route, status=status, seconds=seconds, reason=reason)
             _LOG.debug("answered", route=route, status=status, elapsed_ms=round(seconds * 1000, 1))
 
 

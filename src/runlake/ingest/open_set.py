@@ -91,6 +91,10 @@ class OpenSet:
         versions = self._by_tenant.get(tenant_id, set())
         return None if len(versions) > NAMED_AT_MOST else tuple(versions)
 
+    def oldest_version(self) -> int | None:
+        """The last change of the open run that changed least recently: microseconds since 1970. Any thread may ask."""
+        return min(tuple(self._versions.values()), default=None)
+
     def keys(self) -> Iterator[RunKey]:
         return iter(tuple(self._versions))
 

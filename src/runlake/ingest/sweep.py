@@ -14,7 +14,10 @@ from runlake.ingest.open_set import BUCKET_US, OpenSet
 from runlake.ingest.rows import SETTLED
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moments
+from runlake.store.mutations import start_mutation, unfinished_mutations, wait_for_mutations
 
+_TABLE: Final = ("open_runs",)
+_WAIT_S: Final = 5.0
 KEPT_US: Final = 60_000_000
 """Rows superseded since are kept, so that the moment of a cursor this old can be read exactly."""
 
@@ -33,7 +36,7 @@ class Sweeper:
         """Remove what is old and not needed; returns the number of partitions dropped."""
         cutoff = self._now_us() - KEPT_US
         old = self._open.old_buckets(cutoff)
-        if not old:
+        if not old or unfinished_mutations(self._engine, _TABLE):
             return 0
         self._moments.forget_before(self._open.retire_before(cutoff))
         needed = self._open.needed()
@@ -59,4 +62,5 @@ class Sweeper:
             f"DELETE FROM open_runs WHERE has({buckets}, intDiv(version, {BUCKET_US})) AND {status_is} {settled}"
             f" AND NOT has({kept}, version)"
         )
-        self._engine.command(Statement(sql, params.as_tuple()))
+        start_mutation(self._engine, Statement(sql, params.as_tuple()))
+        wait_for_mutations(self._engine, _TABLE, wait_s=_WAIT_S)

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import structlog
 
-from runlake.errors import OverloadedError, RunlakeError, StoreUnavailableError
+from runlake.errors import OverloadedError, RunlakeError, StoreUnavailableError, TooMuchWorkError
 from runlake.ingest.ahead import WORTH_BYTES, ReadyBatch, RowsAhead
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.commit import Committer
@@ -29,7 +29,8 @@ from runlake.ingest.projects import Projects
 from runlake.ingest.recovery import recover
 from runlake.ingest.sweep import Sweeper
 from runlake.ingest.tombstones import Tombstones
-from runlake.store.engine import Engine, Params, Statement
+from runlake.ingest.undo import Undo
+from runlake.store.engine import Engine
 from runlake.store.moment import Moments
 
 _SWEEP_EVERY_S: Final = 15.0
@@ -60,7 +61,7 @@ class DeletingWriter:
 
 @dataclass(frozen=True, slots=True)
 class WriterStats:
-    """Counters since start; times in milliseconds."""
+    """Counters since start. ``oldest_open_us`` is the last write to the open run that was written to least recently."""
 
     commits: int
     runs: int
@@ -68,6 +69,9 @@ class WriterStats:
     pending_bytes: int
     open_runs: int
     last_commit_ms: float
+    failed_commits: int
+    failed_sweeps: int
+    oldest_open_us: int | None
 
 
 class Writer:
@@ -81,6 +85,8 @@ class Writer:
         projects: Projects,
         prices: CostBook,
         now_us: Callable[[], int],
+        observe_commit: Callable[[float], None] = lambda _seconds: None,
+        check_space: Callable[[int], None] = lambda _size_bytes: None,
         max_pending_bytes: int = 256 << 20,
         commit_window_ms: int = 2,
         ahead_from_bytes: int = WORTH_BYTES,
@@ -117,7 +123,11 @@ class Writer:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="runlake-writer", daemon=True)
         self._closed = False
-        self._dirty_after: int | None = None
+        self._undo = Undo(engine)
+        self._check_space = check_space
+        self._observe_commit = observe_commit
+        self._failed_commits = 0
+        self._failed_sweeps = 0
         self._counts = [0, 0, 0]
         self._last_commit_ms = 0.0
         self._log = structlog.get_logger("runlake.ingest")
@@ -160,14 +170,32 @@ class Writer:
 
     def stats(self) -> WriterStats:
         commits, runs, feedback = self._counts
-        return WriterStats(commits, runs, feedback, self._pending_bytes, len(self._open_set), self._last_commit_ms)
+        return WriterStats(
+            commits=commits,
+            runs=runs,
+            feedback=feedback,
+            pending_bytes=self._pending_bytes,
+            open_runs=len(self._open_set),
+            last_commit_ms=self._last_commit_ms,
+            failed_commits=self._failed_commits,
+            failed_sweeps=self._failed_sweeps,
+            oldest_open_us=self._open_set.oldest_version(),
+        )
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError when writes are not being committed."""
+        if self._closed or not self._thread.is_alive():
+            raise StoreUnavailableError("the writer has stopped; restart the server")
 
     def _enqueue(self, pending: Pending) -> Future[None]:
         with self._lock:
             if self._closed:
                 raise StoreUnavailableError("the server is shutting down")
             if self._pending_bytes and self._pending_bytes + pending.size_bytes > self._max_pending_bytes:
-                raise OverloadedError("more writes are waiting than memory allows; send again after the given time")
+                raise OverloadedError(
+                    f"{self._pending_bytes} bytes of writes are waiting, the limit that max_pending_bytes sets is "
+                    f"{self._max_pending_bytes}; send again after the given time"
+                )
             self._pending_bytes += pending.size_bytes
         self._queue.put(pending)
         return pending.done
@@ -176,13 +204,16 @@ class Writer:
         next_sweep = time.monotonic() + _SWEEP_EVERY_S
         while True:
             taken, last = self._take(next_sweep - time.monotonic() if self._open_set.has_rows else None)
-            if taken:
+            try:
                 self._serve(taken)
+                if time.monotonic() >= next_sweep and not last:
+                    next_sweep = time.monotonic() + _SWEEP_EVERY_S
+                    self._sweep()
+            except Exception as error:  # noqa: BLE001 - without this thread no write would ever be answered again
+                self._log.exception("the writer met an unexpected failure and goes on")
+                self._fail([item for item in taken if not item.done.done()], error)
             if last:
                 return
-            if time.monotonic() >= next_sweep:
-                self._sweep()
-                next_sweep = time.monotonic() + _SWEEP_EVERY_S
 
     def _take(self, wait_s: float | None) -> tuple[list[Pending], bool]:
         """Everything queued, up to one commit's size; waits for the first. True when the writer shall end."""
@@ -207,10 +238,12 @@ class Writer:
         return taken, False
 
     def _serve(self, taken: Sequence[Pending]) -> None:
-        writes = [item for item in taken if item.batch is not None]
+        # From here on a request cannot be cancelled; one whose client is gone already is left out.
+        wanted = [item for item in taken if item.done.set_running_or_notify_cancel()]
+        writes = [item for item in wanted if item.batch is not None]
         try:
             self._commit_or_split(writes)
-            for item in taken:
+            for item in wanted:
                 if item.work is not None:
                     self._answer(item, item.work)
         finally:
@@ -236,40 +269,31 @@ class Writer:
                 item.done.set_result(None)
 
     def _commit(self, writes: Sequence[Pending]) -> None:
-        self._clean()
+        self._undo.finish()
+        self._check_space(sum(item.size_bytes for item in writes))
         started = time.perf_counter()
         batches = [item.batch for item in writes if item.batch is not None]
         visible = self._committer.last_version
         try:
             self._committer.commit(batches)
         except BaseException:
-            self._dirty_after = visible
+            self._undo.note(visible)
+            self._failed_commits += 1
             raise
-        self._last_commit_ms = (time.perf_counter() - started) * 1000
+        seconds = time.perf_counter() - started
+        self._observe_commit(seconds)
+        self._last_commit_ms = seconds * 1000
         self._counts[0] += 1
         self._counts[1] += sum(len(ready.batch.runs) for ready in batches)
         self._counts[2] += sum(len(ready.batch.feedback) for ready in batches)
 
-    def _clean(self) -> None:
-        """Remove what a failed commit may have left on disk, before its versions could become visible."""
-        if self._dirty_after is None:
-            return
-        for table in ("runs", "open_runs", "feedback"):
-            params = Params()
-            visible = params.add("UInt64", self._dirty_after)
-            self._engine.command(
-                Statement(
-                    f"ALTER TABLE {table} DELETE WHERE version > {visible}", params.as_tuple(), {"mutations_sync": 2}
-                )
-            )
-        self._dirty_after = None
-
     def _sweep(self) -> None:
         try:
-            self._clean()
+            self._undo.finish()
             self._sweeper.sweep()
         except RunlakeError:
-            self._log.exception("sweeping open runs failed")
+            self._failed_sweeps += 1
+            self._log.exception("sweeping open runs failed, will be repeated")
 
     def _answer(self, item: Pending, work: Callable[[], None]) -> None:
         try:
@@ -280,7 +304,12 @@ class Writer:
             item.done.set_result(None)
 
     def _fail(self, items: Sequence[Pending], error: Exception) -> None:
-        if not isinstance(error, RunlakeError) or error.status >= 500:  # noqa: PLR2004 - HTTP's own boundary
+        if isinstance(error, TooMuchWorkError):
+            # As a query's error it says "do not repeat"; a write that is not repeated is lost.
+            error = StoreUnavailableError("the store lacks the memory for this write now")
+        if isinstance(error, StoreUnavailableError):
+            self._log.warning("commit refused", code=error.code, requests=len(items), message=error.message)
+        elif not isinstance(error, RunlakeError) or error.status >= 500:  # noqa: PLR2004 - HTTP's own boundary
             self._log.error("commit failed", exc_info=error)
         for item in items:
             item.done.set_exception(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,6 +13,7 @@ from runlake.model.run_stats import RunStats
 from runlake.model.usage import UsageOf
 from runlake.query.explain import explain_query
 from runlake.query.fetch import RunFetcher
+from runlake.query.lanes import LIGHT, QueryLanes, QueryShape
 from runlake.query.listing import Listings
 from runlake.query.read_request import (
     LiveProjects,
@@ -53,6 +53,7 @@ class RunQueries:
         live_projects: LiveProjects,
         cursors: CursorSigner,
         limits: QueryLimits,
+        lanes: QueryLanes,
         now_us: Callable[[], int],
     ) -> None:
         self._engine = engine
@@ -60,12 +61,15 @@ class RunQueries:
         self._live_projects = live_projects
         self._limits = limits
         self._listings = Listings(moments=moments, live_projects=live_projects, cursors=cursors, now_us=now_us)
-        self._fetcher = RunFetcher(engine, limits)
+        self._lanes = lanes
+        # One for each lane, because a fetcher has threads of its own that a slow page keeps for itself.
+        self._light_fetcher = RunFetcher(engine, limits)
+        self._search_fetcher = RunFetcher(engine, limits)
         self._stats = StatsReader(engine, limits)
 
     async def page(self, spec: RunQuerySpec, *, tenant_id: UUID, mode: Mode = Mode.LENIENT) -> ListedRuns:
         """One page of the runs that ``spec`` asks for."""
-        return await asyncio.to_thread(self._page, spec, tenant_id, mode)
+        return await self._lanes.run(shape := _shape_of(spec), self._page, spec, tenant_id, mode, shape)
 
     async def run(
         self,
@@ -77,11 +81,11 @@ class RunQueries:
         usage_of: UsageOf = UsageOf.ROOTS_TRACE,
     ) -> RunRecord:
         """One run, of ``sessions`` where given; NotFoundError when the tenant has none in a live project."""
-        return await asyncio.to_thread(self._run, run_id, tenant_id, select, sessions, usage_of)
+        return await self._lanes.run(QueryShape.RUN, self._run, run_id, tenant_id, select, sessions, usage_of)
 
     async def stats(self, spec: RunQuerySpec, *, tenant_id: UUID) -> RunStats | dict[str, RunStats]:
         """Statistics over all runs that ``spec`` asks for, by group when it groups."""
-        return await asyncio.to_thread(self._read_stats, spec, tenant_id)
+        return await self._lanes.run(QueryShape.STATS, self._read_stats, spec, tenant_id)
 
     def problems(self, body: RunQueryBody, *, tenant_id: UUID) -> list[FieldProblem]:
         """Everything that is wrong with a query; it is not run."""
@@ -89,10 +93,11 @@ class RunQueries:
         problems += check_run_query(spec, tenant_id=tenant_id, live_projects=self._live_projects)[1]
         return [FieldProblem(problem.field or "", problem.message) for problem in problems]
 
-    def _page(self, spec: RunQuerySpec, tenant_id: UUID, mode: Mode) -> ListedRuns:
+    def _page(self, spec: RunQuerySpec, tenant_id: UUID, mode: Mode, shape: QueryShape) -> ListedRuns:
         listing = self._listings.open(spec, tenant_id=tenant_id, mode=mode)
         query, moment = listing.query, listing.moment
-        page = self._fetcher.page(query, moment)
+        fetcher = self._light_fetcher if shape in LIGHT else self._search_fetcher
+        page = fetcher.page(query, moment)
         token = None
         if page.next_after is not None and spec.paginate:
             token = self._listings.token(listing, page.next_after)
@@ -115,7 +120,7 @@ class RunQueries:
             select=select,
             usage_of=usage_of,
         )
-        run = self._fetcher.one(query, self._moments.current(tenant_id))
+        run = self._light_fetcher.one(query, self._moments.current(tenant_id))
         if run is None:
             raise NotFoundError(f"no run has the id {run_id}", field="run_id")
         return run
@@ -127,3 +132,10 @@ class RunQueries:
         if grouping is None:
             return self._stats.stats(query, moment, with_feedback=wants_feedback(spec))
         return self._stats.grouped(query, moment, grouping, with_feedback=wants_feedback(spec))
+
+
+def _shape_of(spec: RunQuerySpec) -> QueryShape:
+    """How much work a listing may be: whatever says a filter may have to read every payload of a project."""
+    if any((spec.filter, spec.trace_filter, spec.tree_filter, spec.query, spec.search_filter)):
+        return QueryShape.SEARCH
+    return QueryShape.LIST if spec.trace is None else QueryShape.TRACE

@@ -31,7 +31,7 @@ from typing import IO, Any, Final
 import chdb
 import msgspec
 
-from runlake.errors import RunlakeError, StoreError, StoreUnavailableError, TooMuchWorkError
+from runlake.errors import RunlakeError, StoreError, StoreFullError, StoreUnavailableError, TooMuchWorkError
 from runlake.store.engine import Capabilities, QueryStats, Row, Rows, Statement, encode_param
 
 _ROW_FORMAT: Final = "JSONCompactEachRow"
@@ -49,6 +49,8 @@ _TIMEOUT_CODE: Final = 159
 _DISK_FULL_CODE: Final = 243
 _DISK_FULL_TEXT: Final = "No space left on device"
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?: \(([A-Z_]+)\))?(?: \(version.*)?$", re.DOTALL)
+MAX_HANDLES: Final = 64
+"""More than the callers' own limits add up to, so that nobody waits here behind somebody else's slow query."""
 _HAS_MEMORY_FILES: Final = hasattr(os, "memfd_create")
 _DECODER: Final = msgspec.json.Decoder(list[Any])
 
@@ -83,7 +85,7 @@ class ChdbEngine:
         self._version = str(self.select(Statement("SELECT version()")).rows[0][0])
 
     @classmethod
-    def open(cls, path: Path, *, memory_limit_bytes: int = 4 << 30, max_handles: int = 8) -> ChdbEngine:
+    def open(cls, path: Path, *, memory_limit_bytes: int = 4 << 30, max_handles: int = MAX_HANDLES) -> ChdbEngine:
         """Open or create the data directory ``path``; the caller holds its lock."""
         path.mkdir(parents=True, exist_ok=True)
         return cls(path, memory_limit_bytes=memory_limit_bytes, max_handles=max_handles)
@@ -216,5 +218,5 @@ def _translate(error: Exception) -> RunlakeError:
     if code == _MEMORY_LIMIT_CODE:
         return TooMuchWorkError("the query passed its memory limit; narrow it, or select fewer fields")
     if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
-        return StoreUnavailableError("no space is left on the store's disk")
+        return StoreFullError("no space is left on the disk of the store; writes are accepted again once there is")
     return StoreError(text, engine_code=code, engine_name=name)
