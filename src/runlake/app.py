@@ -16,6 +16,8 @@ from litestar.di import Provide
 from runlake.access_wiring import Entrance, open_entrance
 from runlake.api.asgi import AsgiApp
 from runlake.api.auth import CALLER_DEPENDENCIES
+from runlake.api.browsers import BrowserGuard
+from runlake.api.deletes import DELETE_HANDLERS, DeletionService
 from runlake.api.errors import EXCEPTION_HANDLERS
 from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
@@ -29,15 +31,17 @@ from runlake.api.rate_limits import add_rate_headers
 from runlake.api.requests import HttpMetrics, RequestLog
 from runlake.api.workspaces import WORKSPACE_HANDLERS
 from runlake.config import Settings
+from runlake.deletes.wiring import StartedDeletions, start_deletions
 from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
-from runlake.ingest.purge import Purger
 from runlake.ingest.writer import Writer
 from runlake.operations_wiring import Operations, open_operations, storage_check, watch_store
+from runlake.query.matching_traces import MatchingTraces
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
 from runlake.store.chdb import ChdbEngine
+from runlake.store.deletion_ledger import DeletionLedger
 from runlake.store.engine import Engine
 from runlake.store.feedback import FeedbackReader
 from runlake.store.ledger import CURSOR_KEY, LEDGER_NAME, Ledger
@@ -51,6 +55,7 @@ ENGINE_FOLDER: Final = "engine"
 API_HANDLERS: Final[tuple[Any, ...]] = (
     *RUN_QUERY_HANDLERS,
     *INGEST_HANDLERS,
+    *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
     *WORKSPACE_HANDLERS,
@@ -100,14 +105,21 @@ def build(settings: Settings) -> Application:
         moments = Moments()
         writer = _open_writer(settings, operations, engine=engine, moments=moments, ledger=ledger)
         opening.callback(writer.close)
-        purger = Purger(engine=engine, ledger=ledger, writer=writer, moments=moments)
-        purger.start()
-        opening.callback(purger.close)
+        deletes = start_deletions(
+            engine=engine,
+            moments=moments,
+            writer=writer,
+            projects=ledger,
+            records=DeletionLedger(ledger),
+            now_us=now_us,
+            new_id=new_id,
+        )
+        opening.callback(deletes.worker.close)
         watch_store(operations, engine=engine, writer=writer, now_us=now_us)
         check_storage = storage_check(operations, engine=engine, ledger=ledger, writer=writer)
         health = Health(data=settings.data, check_storage=check_storage)
         services = _services(
-            settings, operations, engine=engine, moments=moments, ledger=ledger, writer=writer, purger=purger
+            settings, operations, engine=engine, moments=moments, ledger=ledger, writer=writer, deletes=deletes
         )
         asgi = _make_asgi(settings, {**services, **entrance.services, "health": health}, operations, entrance)
         return Application(asgi=asgi, health=health, notice=entrance.notice, resources=opening.pop_all())
@@ -139,7 +151,7 @@ def _services(
     moments: Moments,
     ledger: Ledger,
     writer: Writer,
-    purger: Purger,
+    deletes: StartedDeletions,
 ) -> dict[str, object]:
     """What handlers ask for, by the name of their parameter."""
     limits = QueryLimits(
@@ -164,13 +176,19 @@ def _services(
         count_refused=operations.metrics.count_refused,
     )
     stats = ProjectStatsReader(engine=engine, moments=moments, limits=limits)
-    projects = ProjectService(store=ledger, purger=purger, stats=stats, now_us=now_us, new_id=new_id)
+    projects = ProjectService(store=ledger, deletions=deletes.deletions, stats=stats, now_us=now_us, new_id=new_id)
     feedback = FeedbackService(reader=FeedbackReader(engine), writer=writer, now_us=now_us)
     return {
         "runs": runs,
         "ingest": ingest,
         "projects": projects,
         "feedback": feedback,
+        "deletes": DeletionService(
+            deletions=deletes.deletions,
+            retention=deletes.retention,
+            matching=MatchingTraces(moments=moments, live_projects=ledger.live_project_ids, limits=limits),
+            projects=ledger,
+        ),
         "stamps": Stamps(now_us=now_us, new_id=new_id),
     }
 
@@ -190,8 +208,8 @@ def _make_asgi(settings: Settings, services: dict[str, object], operations: Oper
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    canonical = CanonicalPaths(cast("AsgiApp", litestar))
-    return RequestLog(canonical, metrics=HttpMetrics(registry), new_id=lambda: new_id().hex[:16])
+    guarded = BrowserGuard(CanonicalPaths(cast("AsgiApp", litestar)), entrance.browser_rules)
+    return RequestLog(guarded, metrics=HttpMetrics(registry), new_id=lambda: new_id().hex[:16])
 
 
 def _always(value: object) -> Provide:

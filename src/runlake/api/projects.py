@@ -18,7 +18,6 @@ from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_ids, read_path_id
 from runlake.errors import InvalidError
-from runlake.ingest.purge import Purger
 from runlake.model.project import Project
 from runlake.model.project_stats import ProjectStats
 from runlake.store.projects import ProjectChanges, ProjectFilter, ProjectOrder, ProjectStore
@@ -42,6 +41,14 @@ class Deleted(msgspec.Struct, frozen=True):
     """Answer to a deletion."""
 
     message: str
+
+
+class ProjectDeletions(Protocol):
+    """Removes the rows of projects; blocks."""
+
+    def order_project(self, tenant_id: UUID, project_id: UUID) -> object:
+        """Have the rows of a project that the ledger has marked deleted removed, its feedback at once."""
+        ...
 
 
 class ProjectStatsSource(Protocol):
@@ -81,7 +88,7 @@ class ProjectService:
     """Everything that can be done with projects; blocks, so handlers call it on a thread."""
 
     store: ProjectStore
-    purger: Purger
+    deletions: ProjectDeletions
     stats: ProjectStatsSource
     now_us: Callable[[], int]
     new_id: Callable[[], UUID]
@@ -103,7 +110,7 @@ class ProjectService:
     def delete(self, tenant_id: UUID, project_ids: Sequence[UUID]) -> Deleted:
         self.store.delete_projects(tenant_id, project_ids)
         for project_id in project_ids:
-            self.purger.submit(tenant_id, project_id)
+            self.deletions.order_project(tenant_id, project_id)
         return Deleted("deleted; stored rows are being removed in the background")
 
     def list(self, tenant_id: UUID, listing: ProjectListing) -> list[ProjectBody]:

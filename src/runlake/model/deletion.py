@@ -53,16 +53,15 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What of a deletion the disk still holds: rows of runs, their share of the files, and replaced files not yet erased."""
+    """What of a deletion the disk still holds: rows of runs, and their share of the files."""
 
     runs: int = 0
     disk_bytes: int = 0
-    files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionRule:
-    """Keep traces of a project (of every project without a rule of its own, when None) for ``days``; None is for ever."""
+    """Keep the traces of a project for ``days``; None is for ever. Without a project it is the tenant's default."""
 
     tenant_id: UUID
     project_id: UUID | None

@@ -78,10 +78,8 @@ class RunScope:
         if not deletions:
             return []
         named = self.params.add("Array(UUID)", deletions)
-        return [
-            f"trace_id NOT IN (SELECT trace_id FROM hidden_traces WHERE tenant_id = {self.tenant}"
-            f" AND deletion_id IN {named})"
-        ]
+        hidden = f"SELECT trace_id FROM hidden_traces WHERE tenant_id = {self.tenant} AND deletion_id IN {named}"
+        return [f"trace_id NOT IN ({hidden})"]
 
     def _changed(self, sign: str, moment_us: int | None) -> str:
         return "" if moment_us is None else f" AND modified_at {sign} {time_value(moment_us, self.params)}"

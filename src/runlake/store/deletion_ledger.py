@@ -47,7 +47,7 @@ class DeletionLedger:
             raise NotFoundError(f"no deletion has the id {deletion_id}", field="deletion_id")
         return _from_row(row)
 
-    def list(self, tenant_id: UUID, *, limit: int) -> list[Deletion]:
+    def newest(self, tenant_id: UUID, *, limit: int) -> list[Deletion]:
         """The newest deletions of a tenant."""
         query = sa.select(DELETIONS).where(DELETIONS.c.tenant_id == tenant_id)
         return self._many(query.order_by(DELETIONS.c.created_at.desc(), DELETIONS.c.id).limit(limit))

@@ -8,7 +8,7 @@ one listing see one moment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -23,6 +23,7 @@ class Moment:
     moment is not the current one; then a read has to find the latest row of each run itself.
     ``hidden_deletions``: deletions whose traces no read may show; of the present, whatever moment is read.
     ``known_since``: moments before this version can no longer be read exactly.
+    ``has_objects``: some runs of the tenant have payloads that are objects, so reads of payloads must take them there.
     """
 
     visible_version: int
@@ -31,6 +32,7 @@ class Moment:
     open_versions: tuple[int, ...] | None = field(default=None, repr=False)
     known_since: int = 0
     hidden_deletions: tuple[UUID, ...] = ()
+    has_objects: bool = False
 
     def at(self, visible_version: int) -> Moment:
         """The moment of a cursor: an earlier one, of which less is known, or this one when that is forgotten.
@@ -50,6 +52,7 @@ class Moments:
         self._lock = threading.Lock()
         self._visible_version = 0
         self._replaced: set[UUID] = set()
+        self._with_objects: set[UUID] = set()
         self._open: dict[UUID, tuple[int, ...] | None] = {}
         self._known_since = 0
         self._hidden: dict[UUID, tuple[UUID, ...]] = {}
@@ -60,26 +63,31 @@ class Moments:
         *,
         replaced: frozenset[UUID] = frozenset(),
         opened: Mapping[UUID, tuple[int, ...] | None] | None = None,
+        with_objects: frozenset[UUID] = frozenset(),
     ) -> None:
         """Make everything up to ``visible_version`` visible.
 
         ``replaced`` are tenants that now have replaced rows; ``opened`` says for each tenant whose open runs changed
-        which rows of ``open_runs`` count now (None: too many to name).
+        which rows of ``open_runs`` count now (None: too many to name); ``with_objects`` are tenants that now have
+        payloads outside their rows.
         """
         with self._lock:
             self._visible_version = max(self._visible_version, visible_version)
             self._replaced |= replaced
+            self._with_objects |= with_objects
             self._open.update(opened or {})
 
-    def hide(self, tenant_id: UUID, deletions: tuple[UUID, ...]) -> None:
-        """From now on these deletions of the tenant, and no others, have traces that reads must leave out."""
+    def hide(self, tenant_id: UUID, deletion_id: UUID) -> None:
+        """From now on reads of the tenant leave the traces of this deletion out."""
         with self._lock:
-            self._hidden[tenant_id] = deletions
+            hidden = self._hidden.get(tenant_id, ())
+            self._hidden[tenant_id] = hidden if deletion_id in hidden else (*hidden, deletion_id)
 
-    def hidden(self, tenant_id: UUID) -> tuple[UUID, ...]:
-        """The deletions whose traces reads of the tenant leave out."""
+    def end_hiding(self, tenant_id: UUID, deletions: Container[UUID]) -> None:
+        """The rows of these deletions are no longer there to be left out."""
         with self._lock:
-            return self._hidden.get(tenant_id, ())
+            hidden = self._hidden.get(tenant_id, ())
+            self._hidden[tenant_id] = tuple(each for each in hidden if each not in deletions)
 
     def forget_before(self, version: int) -> None:
         """Rows that only moments before ``version`` show are about to be removed."""
@@ -96,4 +104,5 @@ class Moments:
                 versions,
                 self._known_since,
                 self._hidden.get(tenant_id, ()),
+                has_objects=tenant_id in self._with_objects,
             )

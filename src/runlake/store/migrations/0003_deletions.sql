@@ -22,8 +22,8 @@ TTL deleted_at + INTERVAL 90 DAY
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, index_granularity = 512;
 
 -- Replaced files hold deleted rows until they are erased. Everything is fsynced, so nothing needs them for long.
-ALTER TABLE runs MODIFY SETTING old_parts_lifetime = 30;
+ALTER TABLE runs MODIFY SETTING old_parts_lifetime = 30, max_cleanup_delay_period = 30;
 
-ALTER TABLE open_runs MODIFY SETTING old_parts_lifetime = 30;
+ALTER TABLE open_runs MODIFY SETTING old_parts_lifetime = 30, max_cleanup_delay_period = 30;
 
-ALTER TABLE feedback MODIFY SETTING old_parts_lifetime = 30;
+ALTER TABLE feedback MODIFY SETTING old_parts_lifetime = 30, max_cleanup_delay_period = 30;
