@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from litestar.middleware import DefineMiddleware
 
 from runlake.api.auth import Access, Doorkeeper, KeyDoor, OpenDoor, RouteAccess
+from runlake.api.browsers import BrowserRules, host_name, origin_of
 from runlake.api.key_ring import KeyRing
 from runlake.api.rate_limits import RateLimiter
 from runlake.api.workspaces import TenantService
 from runlake.config import Settings
+from runlake.errors import SettingsError
 from runlake.model.access import RateLimits
 from runlake.store.access_ledger import AccessLedger
 from runlake.store.ledger import Ledger
@@ -35,6 +39,7 @@ class Entrance:
     ring: KeyRing
     tenants: TenantService
     middleware: DefineMiddleware
+    browser_rules: BrowserRules
     keys_required: bool
     data: str
 
@@ -76,6 +81,33 @@ def open_entrance(
         middleware=DefineMiddleware(
             cast("Any", RouteAccess), doorkeeper=doorkeeper, limiter=limiter, open_to_all=open_to_all
         ),
+        browser_rules=_browser_rules(settings),
         keys_required=required,
         data=str(settings.data),
     )
+
+
+def _browser_rules(settings: Settings) -> BrowserRules:
+    """Names matter only where no key is asked for: a page behind a borrowed name has no key to show."""
+    origins = frozenset(origin if origin == "*" else origin_of(origin) for origin in _parts(settings.cors_origins))
+    if "*" in origins and not settings.keys_required:
+        raise SettingsError(
+            "cors_origins * lets every web page read and delete everything, because no keys are required; name the"
+            " sites, or set auth to required",
+            field="cors_origins",
+        )
+    if settings.public_url is not None:
+        origins |= {origin_of(settings.public_url)}
+    names = set(_parts(settings.allowed_hosts))
+    if settings.keys_required or "*" in names:
+        return BrowserRules(hosts=None, origins=origins)
+    names |= {
+        settings.host,
+        socket.gethostname(),
+        *([urlsplit(settings.public_url).netloc] if settings.public_url else ()),
+    }
+    return BrowserRules(hosts=frozenset(host_name(name) for name in names), origins=origins)
+
+
+def _parts(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -82,6 +82,31 @@ class Settings:
         kind="choice",
         choices=("key", "open"),
     )
+    allowed_hosts: str | None = _setting(
+        None,
+        "Further names, separated by commas, by which clients may call a server that requires no keys; * for any.",
+        kind="text",
+    )
+    cors_origins: str | None = _setting(
+        None,
+        "Web sites, separated by commas, whose pages may use the API; * for any, where keys are required.",
+        kind="text",
+    )
+    max_connections: int = _setting(
+        500, "Most connections at once; one more is answered 503 and closed.", minimum=1, maximum=100_000
+    )
+    max_header_bytes: int = _setting(
+        64 * 1024, "Largest request line with headers; more is a 431.", kind="size", minimum=1024
+    )
+    receive_timeout_seconds: int = _setting(
+        30,
+        "How long a request's headers may take, or its body come at less than 1 KiB a second; then a 408.",
+        minimum=1,
+        maximum=3600,
+    )
+    send_timeout_seconds: int = _setting(
+        300, "How long a client may take no part of its answer before it is cut off.", minimum=1, maximum=86400
+    )
     ingest_requests_per_minute: int = _setting(
         0, "Writes a key may send each minute, in requests; 0 is no limit.", maximum=2**31 - 1
     )
@@ -149,6 +174,48 @@ class Settings:
     )
     engine_max_memory_bytes: int = _setting(
         4096 * MIB, "Most memory the storage engine may use in all.", kind="size", minimum=512 * MIB
+    )
+    export_roots: str | None = _setting(
+        None,
+        "Directories that exports to this machine must lie below, separated like PATH; by default exports in data.",
+        kind="text",
+    )
+    export_private_endpoints: str = _setting(
+        "auto",
+        "Whether exports may go to addresses of private networks; auto: only while no keys are required.",
+        kind="choice",
+        choices=("auto", "allow", "refuse"),
+    )
+    export_max_runs: int = _setting(
+        2, "Days that this server exports at the same time, all exports together.", minimum=0, maximum=64
+    )
+    export_max_runs_per_export: int = _setting(
+        45, "Days of one export that all servers together work on at the same time.", minimum=1, maximum=1000
+    )
+    export_file_max_bytes: int = _setting(
+        512 * MIB, "Rows, in bytes of memory, after which an export begins a new file.", kind="size", minimum=MIB
+    )
+    export_file_max_rows: int = _setting(
+        1_000_000, "Rows after which an export begins a new file.", minimum=1000, maximum=2**31
+    )
+    credentials_key_file: Path | None = _setting(
+        None,
+        "File with the 32 bytes that credentials of destinations are encrypted with; made in data when not set.",
+        kind="path",
+    )
+    payload_threshold_bytes: int = _setting(
+        MIB,
+        "Payloads (inputs, outputs, extra, events, serialized) of this size and more are kept outside the rows.",
+        kind="size",
+        minimum=4096,
+    )
+    objects_url: str | None = _setting(
+        None,
+        "Bucket for attachments and large payloads, such as s3://bucket/path; the folder objects of data when not set.",
+        kind="text",
+    )
+    attachment_link_seconds: int = _setting(
+        3600, "How long a link to an attachment works, in seconds.", minimum=60, maximum=7 * 86400
     )
     drain_seconds: int = _setting(
         10, "How long a stopping server waits for requests in flight, in seconds.", maximum=3600

@@ -14,6 +14,8 @@
     │   ├── DestinationError     400   the destination of an export refused or did not answer
     │   ├── AccessError          401   no key, or one that is not valid
     │   ├── ForbiddenError       403   the key is valid and does not open this
+    │   ├── TooSlowError         408   the head or the body of a request did not arrive in time
+    │   ├── HeadTooLargeError    431   more headers than are accepted
     │   ├── RateLimitedError     429   over the key's rate limit; carries Retry-After
     │   ├── NotOfferedError      501   a part of the protocol that this server leaves out on purpose
     │   └── SettingsError        -     start-up only, never over HTTP
@@ -22,6 +24,7 @@
         ├── StoreUnavailableError 503  cannot answer now; a retry may work
         │   └── StoreFullError    503   the disk has no room for writes
         ├── TooMuchWorkError     422   a query passed its time or memory limit
+        ├── TooManyConnectionsError 503 answered and closed; carries Retry-After
         └── OverloadedError      429   admission control; carries Retry-After
 
 Messages start in lower case, have no full stop, name the offending part and say what would be accepted.
@@ -164,6 +167,20 @@ class ForbiddenError(UserError):
     status = 403
 
 
+class TooSlowError(UserError):
+    """The request did not arrive in time; nothing of it was done."""
+
+    code = "too_slow"
+    status = 408
+
+
+class HeadTooLargeError(UserError):
+    """The request line and headers are over max_header_bytes."""
+
+    code = "head_too_large"
+    status = 431
+
+
 class RateLimitedError(UserError):
     """The key made more requests than its limit allows; nothing was done. Carries Retry-After."""
 
@@ -242,6 +259,17 @@ class TooMuchWorkError(FaultError):
 
     code = "too_much_work"
     status = 422
+
+
+class TooManyConnectionsError(FaultError):
+    """As many clients as max_connections allows are connected. Carries Retry-After."""
+
+    code = "too_many_connections"
+    status = 503
+
+    @property
+    def retry_after_s(self) -> int | None:
+        return 1
 
 
 class OverloadedError(FaultError):

@@ -1,4 +1,4 @@
-"""Runs a built application on a socket until a signal asks it to stop: uvicorn, one process, uvloop and httptools."""
+"""Runs a built application on a socket until a signal asks it to stop: uvicorn, one process, uvloop, httptools."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 
 from runlake.config import Settings
 from runlake.errors import SettingsError
+from runlake.http_protocol import BoundedProtocol, ConnectionLimits
 
 if TYPE_CHECKING:
     from runlake.app import Application
@@ -96,7 +98,8 @@ def run(
     config = uvicorn.Config(
         application.asgi,
         loop="uvloop",
-        http="httptools",
+        # Uvicorn takes any callable that makes a protocol; only its annotation asks for a class.
+        http=cast("Any", partial(BoundedProtocol, limits=ConnectionLimits.of(settings))),
         ws="none",
         lifespan="on",
         access_log=False,

@@ -34,6 +34,8 @@ _CODES: Final = {
     503: "unavailable",
 }
 
+_CLIENT_LEFT: Final = "client disconnected prematurely"
+"""How the framework says that a client went away in the middle of its request: no fault of ours, and nobody listens."""
 _ANSWERED_CODE: Final = "runlake_error_code"
 """Where in its scope a request notes the code of its error, for the measurements."""
 
@@ -146,9 +148,17 @@ def _headers(error: RunlakeError) -> dict[str, str]:
     return headers
 
 
+def answer_early(error: RunlakeError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body for a request that is turned away before the framework sees it."""
+    _LOG.info("refused", status=error.status, code=error.code, field=error.field)
+    body = _ENCODER.encode(describe(error))
+    headers = {**_headers(error), "Content-Type": "application/json", "Content-Length": str(len(body))}
+    return error.status, [(name.lower().encode(), value.encode()) for name, value in headers.items()], body
+
+
 def answer_framework(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """An error that Litestar raised before a handler ran: routing, parameters, body size."""
-    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and error.detail != _CLIENT_LEFT:
         return answer_unexpected(request, error)
     detail, field = _framework_detail(request, error)
     code = _CODES.get(error.status_code, "bad_request")
