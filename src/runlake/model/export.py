@@ -120,9 +120,13 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What an export run has written so far; ``folder`` is below the destination's prefix."""
+    """What an export run has written so far; ``folder`` is below the destination's prefix.
+
+    ``as_of`` is the version of the moment that its rows show.
+    """
 
     folder: str
+    as_of: int
     files: tuple[ExportedFile, ...] = ()
 
     @property

@@ -122,11 +122,13 @@ class ExportLedger:
             .where(EXPORT_RUNS.c.tenant_id == export.tenant_id, EXPORT_RUNS.c.export_id == export.id)
             .distinct()
         )
+        # Looked at first without a lock: most of the time there is nothing to store, and a write waits for the disk.
+        with self._ledger.reading() as connection:
+            if decide(export, _facets(connection, states)) == export:
+                return export
         with self._ledger.writing() as connection:
             current = _lock_export(connection, export.tenant_id, export.id)
-            rows = connection.execute(states)
-            facets = {RunFacet(RunKind(kind), ExportStatus(status), bool(retried)) for kind, status, retried in rows}
-            settled = decide(current, facets)
+            settled = decide(current, _facets(connection, states))
             if settled != current:
                 _update(connection, EXPORTS, settled, _EXPORT_JSON)
             return settled
@@ -154,7 +156,10 @@ class ExportLedger:
     # Leases
 
     def claimable_runs(self, now_us: int, limit: int) -> list[ExportRun]:
-        """Runs that a worker may try to take, the manifest of an export only when all its other runs are complete."""
+        """Runs that a worker may try to take, exports taking turns, so that a long one does not hold up a short one.
+
+        The manifest of an export is among them only when all its other runs are complete.
+        """
         other = EXPORT_RUNS.alias("other")
         blocked = sa.exists().where(
             other.c.tenant_id == EXPORT_RUNS.c.tenant_id,
@@ -164,10 +169,14 @@ class ExportLedger:
         )
         waiting = sa.and_(EXPORT_RUNS.c.status == ExportStatus.CREATED, EXPORT_RUNS.c.not_before_us <= now_us)
         lost = sa.and_(EXPORT_RUNS.c.status == ExportStatus.RUNNING, EXPORT_RUNS.c.lease_until_us <= now_us)
+        turn = sa.func.row_number().over(
+            partition_by=(EXPORT_RUNS.c.tenant_id, EXPORT_RUNS.c.export_id),
+            order_by=(EXPORT_RUNS.c.start_us, EXPORT_RUNS.c.id),
+        )
         query = (
             sa.select(EXPORT_RUNS)
             .where(sa.or_(waiting, lost), sa.or_(EXPORT_RUNS.c.kind != RunKind.MANIFEST, sa.not_(blocked)))
-            .order_by(EXPORT_RUNS.c.created_at, EXPORT_RUNS.c.start_us, EXPORT_RUNS.c.id)
+            .order_by(turn, EXPORT_RUNS.c.created_at)
             .limit(limit)
         )
         with self._ledger.reading() as connection:
@@ -203,6 +212,14 @@ class ExportLedger:
                 .where(EXPORT_RUNS.c.status == ExportStatus.RUNNING, EXPORT_RUNS.c.lease_owner == owner)
                 .values(lease_until_us=until_us)
             )
+
+    def void_leases_of(self, is_gone: Callable[[str], bool]) -> None:
+        """End at once the leases of owners that are known to be gone."""
+        query = sa.select(EXPORT_RUNS.c.lease_owner).where(EXPORT_RUNS.c.status == ExportStatus.RUNNING).distinct()
+        with self._ledger.reading() as connection:
+            gone = [owner for (owner,) in connection.execute(query) if owner is not None and is_gone(owner)]
+        for owner in gone:
+            self.keep_alive(owner, 0)
 
     def leased_runs(self, owner: str) -> set[tuple[UUID, UUID]]:
         """(tenant id, run id) of what the owner still holds."""
@@ -255,6 +272,13 @@ def _runs_of(connection: Connection, tenant_id: UUID, export_id: UUID) -> list[E
         .order_by(EXPORT_RUNS.c.start_us, EXPORT_RUNS.c.kind, EXPORT_RUNS.c.project_id)
     )
     return [_record(ExportRun, row, _RUN_JSON) for row in connection.execute(query).mappings()]
+
+
+def _facets(connection: Connection, states: sa.Select[Any]) -> set[RunFacet]:
+    return {
+        RunFacet(RunKind(kind), ExportStatus(status), bool(retried))
+        for kind, status, retried in connection.execute(states)
+    }
 
 
 def _insert_planned(connection: Connection, export: Export, runs: Sequence[ExportRun]) -> None:

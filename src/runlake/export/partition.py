@@ -1,0 +1,122 @@
+"""The work of one export run: rows out of the store, files of bounded size into the destination, leftovers removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from runlake.errors import DestinationError
+from runlake.export.content import ExportReader
+from runlake.export.formats import open_writer
+from runlake.export.planning import belongs_to, file_name, folder_of, selection_of
+from runlake.export.storage import Storage
+from runlake.model.export import Export, ExportedFile, ExportRun, RunResult
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLimits:
+    """A file ends with the batch that passes one of these; bytes are those of the rows in memory."""
+
+    rows: int
+    bytes: int
+
+
+class Control(Protocol):
+    """The worker's word with what it works for. Both raise ``Stopped`` when the run is not the worker's any more."""
+
+    def check(self) -> None:
+        """Cheap; called for every batch."""
+        ...
+
+    def report(self, result: RunResult, *, estimated_rows: int | None) -> None:
+        """Tell how far it is. Also the fence: called right before a file gets its place."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class PartitionExporter:
+    """One attempt at one run."""
+
+    export: Export
+    run: ExportRun
+    reader: ExportReader
+    storage: Storage
+    limits: FileLimits
+    control: Control
+
+    def work(self) -> RunResult:
+        """Write every file of the run; nothing of an earlier attempt is left beside them."""
+        as_of = self.reader.watermark()
+        selection = selection_of(self.export, self.run, as_of=as_of)
+        estimated_rows = self.reader.count(selection)
+        result = RunResult(folder=folder_of(self.export, self.run), as_of=as_of)
+        self.control.report(result, estimated_rows=estimated_rows)
+        with self.reader.batches(selection) as batches:
+            stream = _Stream(batches, self.limits, self.control.check)
+            while stream.has_more:
+                file = self._write_file(stream, result, estimated_rows)
+                result = replace(result, files=(*result.files, file))
+        self.control.report(result, estimated_rows=result.rows)
+        self._remove_leftovers(result)
+        return result
+
+    def _write_file(self, stream: _Stream, result: RunResult, estimated_rows: int) -> ExportedFile:
+        path = f"{result.folder}/{file_name(self.export, self.run, len(result.files))}"
+        spec = self.export.spec
+        with self.storage.pending(path) as pending:
+            writer = open_writer(spec.format, spec.compression, stream.schema, pending.sink)
+            for batch in stream.one_file():
+                writer.write(batch)
+            summary = writer.close()
+            self.control.report(result, estimated_rows=estimated_rows)
+            pending.publish()
+        return ExportedFile(path=path, rows=summary.rows, bytes=summary.bytes, sha256=summary.sha256)
+
+    def _remove_leftovers(self, result: RunResult) -> None:
+        """Files that an earlier attempt left beyond those of this one. A first attempt has none to look for."""
+        if self.run.retry_number == 0:
+            return
+        kept = {file.path for file in result.files}
+        # Listing and deleting are rights that a destination need not grant; the manifest tells which files count.
+        with suppress(DestinationError):
+            found = [file.path for file in self.storage.files(result.folder)]
+            self.storage.delete([path for path in found if path not in kept and belongs_to(self.run, path)])
+
+
+class _Stream:
+    """Batches, cut into files."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], limits: FileLimits, check: Callable[[], None]) -> None:
+        self._batches = batches
+        self._limits = limits
+        self._check = check
+        self._next = self._advance()
+
+    @property
+    def has_more(self) -> bool:
+        return self._next is not None
+
+    @property
+    def schema(self) -> pa.Schema:
+        if self._next is None:
+            raise ValueError("the stream is at its end")
+        return self._next.schema
+
+    def one_file(self) -> Iterator[pa.RecordBatch]:
+        rows = size_bytes = 0
+        while self._next is not None and rows < self._limits.rows and size_bytes < self._limits.bytes:
+            batch, self._next = self._next, None
+            rows += batch.num_rows
+            size_bytes += batch.nbytes
+            yield batch
+            del batch
+            self._next = self._advance()
+
+    def _advance(self) -> pa.RecordBatch | None:
+        self._check()
+        return next((batch for batch in self._batches if batch.num_rows), None)
