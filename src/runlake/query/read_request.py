@@ -12,7 +12,7 @@ from runlake.errors import FilterError, InvalidError, UserError
 from runlake.fql import Mode, read_filter
 from runlake.fql.bound import BoundExpr, PairExists, PairFamily, Related, SearchTest, all_of, leaves
 from runlake.fql.terms import read_terms
-from runlake.model.run_record import RunSelect
+from runlake.model.run_stats import DEFAULT_STATS, TOKEN_STATS, StatsSelect
 from runlake.query.request import Order, RunQuery
 from runlake.query.stats import Grouping
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQuerySpec
@@ -118,9 +118,16 @@ def read_grouping(spec: RunQuerySpec) -> Grouping | None:
     )
 
 
-def wants_feedback(spec: RunQuerySpec) -> bool:
-    """Whether statistics must include feedback: unless the caller chose fields and not this one."""
-    return not spec.select_names or RunSelect.FEEDBACK_STATS.value in spec.select_names
+def wanted_stats(spec: RunQuerySpec) -> frozenset[StatsSelect]:
+    """Which statistics to compute; names that are none of them ask for nothing."""
+    if not spec.select_names:
+        return DEFAULT_STATS
+    chosen = {StatsSelect(name) for name in spec.select_names if name in frozenset(StatsSelect)}
+    if StatsSelect.ALL_RUN_STATS in chosen:
+        chosen |= DEFAULT_STATS
+    if StatsSelect.ALL_TOKEN_STATS in chosen:
+        chosen |= TOKEN_STATS
+    return frozenset(chosen)
 
 
 def live_sessions(wanted: tuple[UUID, ...] | None, live: tuple[UUID, ...]) -> tuple[UUID, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from runlake.errors import NotFoundError
 from runlake.fql import Mode
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.model.run_stats import RunStats
+from runlake.model.run_stats import RunStats, StatsBucket
 from runlake.model.usage import UsageOf
 from runlake.query.explain import explain_query
 from runlake.query.fetch import RunFetcher
@@ -21,15 +22,18 @@ from runlake.query.read_request import (
     live_sessions,
     read_grouping,
     read_run_query,
-    wants_feedback,
+    wanted_stats,
 )
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.query.stats import StatsReader
 from runlake.store.engine import Engine
 from runlake.store.moment import Moments
+from runlake.store.objects import ObjectStore
 from runlake.wire.cursor import CursorSigner
 from runlake.wire.run_queries import RunQueryBody, RunQuerySpec, check_query
 from runlake.wire.runs import FieldProblem
+
+ReadStats: TypeAlias = RunStats | dict[str, RunStats] | list[StatsBucket]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class RunQueries:
         limits: QueryLimits,
         lanes: QueryLanes,
         now_us: Callable[[], int],
+        objects: ObjectStore | None = None,
     ) -> None:
         self._engine = engine
         self._moments = moments
@@ -63,8 +68,8 @@ class RunQueries:
         self._listings = Listings(moments=moments, live_projects=live_projects, cursors=cursors, now_us=now_us)
         self._lanes = lanes
         # One for each lane, because a fetcher has threads of its own that a slow page keeps for itself.
-        self._light_fetcher = RunFetcher(engine, limits)
-        self._search_fetcher = RunFetcher(engine, limits)
+        self._light_fetcher = RunFetcher(engine, limits, objects)
+        self._search_fetcher = RunFetcher(engine, limits, objects)
         self._stats = StatsReader(engine, limits)
 
     async def page(self, spec: RunQuerySpec, *, tenant_id: UUID, mode: Mode = Mode.LENIENT) -> ListedRuns:
@@ -83,8 +88,8 @@ class RunQueries:
         """One run, of ``sessions`` where given; NotFoundError when the tenant has none in a live project."""
         return await self._lanes.run(QueryShape.RUN, self._run, run_id, tenant_id, select, sessions, usage_of)
 
-    async def stats(self, spec: RunQuerySpec, *, tenant_id: UUID) -> RunStats | dict[str, RunStats]:
-        """Statistics over all runs that ``spec`` asks for, by group when it groups."""
+    async def stats(self, spec: RunQuerySpec, *, tenant_id: UUID) -> ReadStats:
+        """Statistics over all runs that ``spec`` asks for, by group or span of time when it says so."""
         return await self._lanes.run(QueryShape.STATS, self._read_stats, spec, tenant_id)
 
     def problems(self, body: RunQueryBody, *, tenant_id: UUID) -> list[FieldProblem]:
@@ -125,13 +130,15 @@ class RunQueries:
             raise NotFoundError(f"no run has the id {run_id}", field="run_id")
         return run
 
-    def _read_stats(self, spec: RunQuerySpec, tenant_id: UUID) -> RunStats | dict[str, RunStats]:
+    def _read_stats(self, spec: RunQuerySpec, tenant_id: UUID) -> ReadStats:
         query = read_run_query(spec, tenant_id=tenant_id, live_projects=self._live_projects)
         moment = self._moments.current(tenant_id)
-        grouping = read_grouping(spec)
-        if grouping is None:
-            return self._stats.stats(query, moment, with_feedback=wants_feedback(spec))
-        return self._stats.grouped(query, moment, grouping, with_feedback=wants_feedback(spec))
+        grouping, wanted = read_grouping(spec), wanted_stats(spec)
+        if spec.interval is not None:
+            return self._stats.over_time(query, moment, spec.interval, wanted, grouping)
+        if grouping is not None:
+            return self._stats.grouped(query, moment, grouping, wanted)
+        return self._stats.stats(query, moment, wanted)
 
 
 def _shape_of(spec: RunQuerySpec) -> QueryShape:

@@ -45,22 +45,23 @@ USAGE_FIELDS: Final = frozenset(
         RunSelect.COMPLETION_COST,
     }
 )
-DETAIL_FIELDS: Final = frozenset(map(RunSelect, (*_TOKEN_MAPS, *_COST_MAPS)))
+DETAIL_NAMES: Final = (*_TOKEN_MAPS, *_COST_MAPS)
+DETAIL_FIELDS: Final = frozenset(map(RunSelect, DETAIL_NAMES))
 
 
-def detail_sums(details: str) -> str:
-    """The last cells that ``read_usage`` reads; ``details`` is SQL of the JSON with the four maps, or empty text."""
+def detail_sums(details: str) -> tuple[str, ...]:
+    """One cell for each of ``DETAIL_NAMES``: names and sums. ``details`` is SQL of the JSON with the maps, or of ''."""
     token_maps = [f"JSONExtract({details}, '{name}', 'Map(String, UInt64)')" for name in _TOKEN_MAPS]
     texts = [f"JSONExtract({details}, '{name}', 'Map(String, String)')" for name in _COST_MAPS]
     cost_maps = [f"mapApply((k, v) -> (k, toDecimal128OrZero(v, 12)), {text})" for text in texts]
-    return ", ".join(f"sumMap(mapKeys({found}), mapValues({found}))" for found in (*token_maps, *cost_maps))
+    return tuple(f"sumMap(mapKeys({found}), mapValues({found}))" for found in (*token_maps, *cost_maps))
 
 
 def usage_cells(scope: RunScope, *, with_details: bool) -> tuple[str, str]:
     """Columns to select of each run, and the sums over them."""
     if not with_details:
         return USAGE_COLUMNS, USAGE_SUMS
-    return f"{USAGE_COLUMNS}, card", f"{USAGE_SUMS}, {detail_sums(scope.columns.details)}"
+    return f"{USAGE_COLUMNS}, card", f"{USAGE_SUMS}, {', '.join(detail_sums(scope.columns.details))}"
 
 
 def read_usage(cells: Sequence[Any]) -> UsageTotals:
