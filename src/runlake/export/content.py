@@ -1,4 +1,4 @@
-"""What an export contains, as types: the seam between those who ask for rows, those who read them, those who write files.
+"""What an export contains, as types: the seam between who asks for rows, who reads them, and who writes files.
 
 ``export.source`` reads, ``export.formats`` writes; jobs, the straight pull and the command line know only what is here.
 pyarrow is named in annotations alone, so that a server that exports nothing never loads it.

@@ -1,0 +1,201 @@
+"""``ExportSource``: the rows of a selection, project by project, in order, from one moment, with constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar, assert_never
+from uuid import UUID
+
+import pyarrow as pa
+
+from runlake.export.arrow import arrow_schema, blocks_to_batches
+from runlake.export.columns import ExportColumn, choose_columns
+from runlake.export.content import ExportPosition, ExportSelection
+from runlake.export.flat_rows import FlatRows
+from runlake.export.rows import Piece, RunRows, all_pieces
+from runlake.model.export_content import ContentKind
+from runlake.query.bulk import BulkQuery, count_feedback, count_runs, feedback_rows, read_filters
+from runlake.query.read_request import LiveProjects
+from runlake.query.request import Order, PageKey, RunQuery
+from runlake.store.engine import Engine, Statement
+from runlake.store.moment import Moment, Moments
+
+FEEDBACK_BLOCK_ROWS: Final = 4_000
+_NO_TENANT: Final = UUID(int=0)
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPiece:
+    """Some rows of an export, and where the last of them stands."""
+
+    batch: pa.RecordBatch
+    last: ExportPosition
+
+
+class ExportSource:
+    """Reads from one store. Thread-safe; every call blocks. The ``ExportReader`` that there is."""
+
+    def __init__(self, *, engine: Engine, moments: Moments, live_projects: LiveProjects) -> None:
+        self._engine = engine
+        self._moments = moments
+        self._live_projects = live_projects
+
+    def watermark(self) -> int:
+        """The version of the current moment; ``as_of`` of a selection."""
+        return self._moments.current(_NO_TENANT).visible_version
+
+    def schema(self, selection: ExportSelection, /) -> pa.Schema:
+        """The columns of every batch; InvalidError when ``fields`` names one that does not exist."""
+        return arrow_schema(choose_columns(selection.content, selection.fields), selection.content)
+
+    def check(self, selection: ExportSelection, /) -> None:
+        """FilterError or InvalidError when the selection cannot be read."""
+        choose_columns(selection.content, selection.fields)
+        read_filters(selection.filter, selection.trace_filter, selection.tree_filter)
+
+    def count(self, selection: ExportSelection, /) -> int:
+        """How many rows the selection has."""
+        bulk = self._bulk(selection, self._projects(selection))
+        moment = self._moment(selection)
+        statement = count_feedback if selection.content is ContentKind.FEEDBACK else count_runs
+        found = int(str(self._engine.select(statement(bulk, moment)).rows[0][0]))
+        return found if selection.limit is None else min(found, selection.limit)
+
+    @contextmanager
+    def batches(self, selection: ExportSelection, /) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The rows in batches; leaving the context ends the read."""
+        with self.pieces(selection) as pieces:
+            yield (piece.batch for piece in pieces)
+
+    @contextmanager
+    def pieces(self, selection: ExportSelection, /) -> Iterator[Iterator[ExportPiece]]:
+        """As ``batches``, with the place of each batch: its ``last`` is ``after`` of a selection that goes on."""
+        columns = choose_columns(selection.content, selection.fields)
+        pieces = self._all_projects(selection, columns, self._moment(selection))
+        with read_ahead(pieces) as ahead:
+            yield _limited(ahead, selection.limit)
+
+    def _all_projects(
+        self, selection: ExportSelection, columns: Sequence[ExportColumn], moment: Moment
+    ) -> Iterator[ExportPiece]:
+        for project_id in self._projects(selection):
+            bulk = self._bulk(selection, (project_id,))
+            with self._project(selection.content, bulk, moment, _marked(columns, selection)) as pieces:
+                for piece in pieces:
+                    key = piece.key(len(piece) - 1)
+                    last = ExportPosition(project_id=project_id, start_us=key.start_time, run_id=key.run_id)
+                    yield ExportPiece(piece.batch, last)
+
+    @contextmanager
+    def _project(
+        self, content: ContentKind, bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn]
+    ) -> Iterator[Iterator[Piece]]:
+        schema = arrow_schema(columns, content)
+        match content:
+            case ContentKind.RUNS | ContentKind.TRACES:
+                with all_pieces(RunRows(self._engine, bulk, moment, columns, schema), moment) as pieces:
+                    yield pieces
+            case ContentKind.FEEDBACK:
+                with self._engine.stream(_feedback_statement(bulk, moment, columns)) as blocks:
+                    yield (_feedback_piece(batch, schema) for batch in blocks_to_batches(blocks))
+            case ContentKind.FLATTENED:
+                with FlatRows(self._engine, bulk, moment, columns, schema).pieces() as pieces:
+                    yield pieces
+            case _:
+                assert_never(content)
+
+    def _projects(self, selection: ExportSelection) -> tuple[UUID, ...]:
+        """The projects that are left to read, in order; what is deleted or foreign is nowhere."""
+        live = set(self._live_projects(selection.tenant_id))
+        wanted = sorted(live.intersection(selection.project_ids))
+        if selection.after is None:
+            return tuple(wanted)
+        return tuple(project for project in wanted if project >= selection.after.project_id)
+
+    def _moment(self, selection: ExportSelection) -> Moment:
+        moment = self._moments.current(selection.tenant_id)
+        return moment if selection.as_of is None else moment.at(selection.as_of)
+
+    @staticmethod
+    def _bulk(selection: ExportSelection, projects: tuple[UUID, ...]) -> BulkQuery:
+        filters = read_filters(selection.filter, selection.trace_filter, selection.tree_filter)
+        after = selection.after
+        goes_on_here = after is not None and projects == (after.project_id,)
+        query = RunQuery(
+            tenant_id=selection.tenant_id,
+            sessions=projects,
+            start_time_from=selection.start_us,
+            start_time_to=None if selection.end_us is None else selection.end_us - 1,
+            is_root=True if selection.content is ContentKind.FLATTENED else None,
+            filter=filters[0],
+            trace_filter=filters[1],
+            tree_filter=filters[2],
+            order=Order.OLDEST_FIRST,
+            after=PageKey(start_time=after.start_us, run_id=after.run_id) if after and goes_on_here else None,
+        )
+        return BulkQuery(
+            query=query,
+            whole_traces=selection.content is ContentKind.TRACES,
+            changed_since=selection.changed_since,
+        )
+
+
+def _marked(columns: Sequence[ExportColumn], selection: ExportSelection) -> tuple[ExportColumn, ...]:
+    """The columns, with the mark of rows that are exported because they changed."""
+    if selection.changed_since is None:
+        return tuple(columns)
+    return tuple(replace(column, sql="'changed'") if column.name == "export_change" else column for column in columns)
+
+
+def _feedback_statement(bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn]) -> Statement:
+    cells = ["toUnixTimestamp64Micro(created_at) AS k_start", "toString(id) AS k_id"]
+    cells += [f"{column.sql} AS c{index}" for index, column in enumerate(columns)]
+    return feedback_rows(bulk, moment, ", ".join(cells), block_rows=FEEDBACK_BLOCK_ROWS)
+
+
+def _feedback_piece(batch: pa.RecordBatch, schema: pa.Schema) -> Piece:
+    columns = [batch.column(f"c{index}").cast(field.type) for index, field in enumerate(schema)]
+    made = pa.RecordBatch.from_arrays(columns, schema=schema)
+    return Piece(made, batch.column("k_start"), batch.column("k_id"))
+
+
+def _limited(pieces: Iterator[ExportPiece], limit: int | None) -> Iterator[ExportPiece]:
+    if limit is None:
+        yield from pieces
+        return
+    left = limit
+    for piece in pieces:
+        if piece.batch.num_rows >= left:
+            yield ExportPiece(piece.batch.slice(0, left), piece.last)
+            return
+        left -= piece.batch.num_rows
+        yield piece
+
+
+@contextmanager
+def read_ahead(items: Iterator[ItemT]) -> Iterator[Iterator[ItemT]]:
+    """The items, the next one being made on a thread of its own while the caller works on the last."""
+    with ThreadPoolExecutor(1, thread_name_prefix="runlake-export") as thread:
+        try:
+            yield _ahead(items, thread)
+        finally:
+            thread.submit(_close, items).result()
+
+
+def _ahead(items: Iterator[ItemT], thread: ThreadPoolExecutor) -> Iterator[ItemT]:
+    future = thread.submit(next, items, None)
+    while (item := future.result()) is not None:
+        future = thread.submit(next, items, None)
+        yield item
+
+
+def _close(items: Iterator[object]) -> None:
+    """End a generator on the thread that runs it."""
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
