@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from runlake.api.asgi import Scope
-from runlake.errors import AccessError, Diagnostic, FaultError, FilterError, RunlakeError
+from runlake.errors import AccessError, Diagnostic, FaultError, FilterError, MalformedError, RunlakeError
 
 _LOG: Final = structlog.get_logger("runlake.api")
 _ENCODER: Final = msgspec.json.Encoder()
@@ -158,7 +158,9 @@ def answer_early(error: RunlakeError) -> tuple[int, list[tuple[bytes, bytes]], b
 
 def answer_framework(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """An error that Litestar raised before a handler ran: routing, parameters, body size."""
-    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and error.detail != _CLIENT_LEFT:
+    if error.detail == _CLIENT_LEFT:
+        return answer_own(request, MalformedError("the client went away before its request was complete"))
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer_unexpected(request, error)
     detail, field = _framework_detail(request, error)
     code = _CODES.get(error.status_code, "bad_request")
