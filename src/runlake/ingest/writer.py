@@ -159,7 +159,7 @@ class Writer:
         """Run ``work`` between two commits, with what of the writer a deletion has to change."""
 
         def run() -> None:
-            self._clean()
+            self._undo.finish()
             work(DeletingWriter(self._open_set, self.tombstones, self._committer.next_version))
 
         return self.run_exclusively(run)
