@@ -15,6 +15,7 @@ from litestar.di import Provide
 
 from runlake.access_wiring import Entrance, open_entrance
 from runlake.api.asgi import AsgiApp
+from runlake.api.attachments import ATTACHMENT_HANDLERS
 from runlake.api.auth import CALLER_DEPENDENCIES
 from runlake.api.browsers import BrowserGuard
 from runlake.api.deletes import DELETE_HANDLERS, DeletionService
@@ -36,6 +37,7 @@ from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.writer import Writer
 from runlake.operations_wiring import Operations, open_operations, storage_check, watch_store
+from runlake.object_wiring import ObjectParts, open_objects
 from runlake.query.matching_traces import MatchingTraces
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
@@ -55,6 +57,7 @@ ENGINE_FOLDER: Final = "engine"
 API_HANDLERS: Final[tuple[Any, ...]] = (
     *RUN_QUERY_HANDLERS,
     *INGEST_HANDLERS,
+    *ATTACHMENT_HANDLERS,
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
@@ -103,8 +106,12 @@ def build(settings: Settings) -> Application:
         operations = open_operations(settings)
         opening.callback(operations.lanes.close)
         moments = Moments()
-        writer = _open_writer(settings, operations, engine=engine, moments=moments, ledger=ledger)
+        parts = open_objects(settings, ledger, now_us=now_us)
+        writer = _open_writer(settings, operations, engine=engine, moments=moments, ledger=ledger, parts=parts)
         opening.callback(writer.close)
+        sweeper = parts.sweeper(engine)
+        sweeper.start()
+        opening.callback(sweeper.close)
         deletes = start_deletions(
             engine=engine,
             moments=moments,
@@ -119,14 +126,21 @@ def build(settings: Settings) -> Application:
         check_storage = storage_check(operations, engine=engine, ledger=ledger, writer=writer)
         health = Health(data=settings.data, check_storage=check_storage)
         services = _services(
-            settings, operations, engine=engine, moments=moments, ledger=ledger, writer=writer, deletes=deletes
+            settings,
+            operations,
+            engine=engine,
+            moments=moments,
+            ledger=ledger,
+            writer=writer,
+            deletes=deletes,
+            parts=parts,
         )
         asgi = _make_asgi(settings, {**services, **entrance.services, "health": health}, operations, entrance)
         return Application(asgi=asgi, health=health, notice=entrance.notice, resources=opening.pop_all())
 
 
 def _open_writer(
-    settings: Settings, operations: Operations, *, engine: Engine, moments: Moments, ledger: Ledger
+    settings: Settings, operations: Operations, *, engine: Engine, moments: Moments, ledger: Ledger, parts: ObjectParts
 ) -> Writer:
     writer = Writer(
         engine=engine,
@@ -138,6 +152,8 @@ def _open_writer(
         check_space=operations.reserve.check,
         max_pending_bytes=settings.max_pending_bytes,
         commit_window_ms=settings.commit_window_ms,
+        objects=parts.objects,
+        note_dropped=parts.notes.note_dropped,
     )
     writer.start()
     return writer
@@ -152,6 +168,7 @@ def _services(
     ledger: Ledger,
     writer: Writer,
     deletes: StartedDeletions,
+    parts: ObjectParts,
 ) -> dict[str, object]:
     """What handlers ask for, by the name of their parameter."""
     limits = QueryLimits(
@@ -167,9 +184,10 @@ def _services(
         limits=limits,
         lanes=operations.lanes,
         now_us=now_us,
+        objects=parts.objects,
     )
     ingest = IngestService(
-        writer=writer,
+        writer=parts.in_front_of(writer),
         max_decoded_body_bytes=settings.max_decoded_body_bytes,
         now_us=now_us,
         new_id=new_id,
@@ -180,6 +198,7 @@ def _services(
     feedback = FeedbackService(reader=FeedbackReader(engine), writer=writer, now_us=now_us)
     return {
         "runs": runs,
+        **parts.services(runs),
         "ingest": ingest,
         "projects": projects,
         "feedback": feedback,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest
 from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import derive_run
 from runlake.ingest.flatten import MAX_NUMBERS
+from runlake.model.attachments import Attachment
 from runlake.model.pairs import MAX_ENTRIES, MAX_KEY_CHARS, MAX_PAIRS
 from runlake.model.run import RunField, RunStatus, RunType, fold_writes
 from runlake.wire import feedback
@@ -46,11 +48,11 @@ def test_the_example_stores_one_finished_run_with_one_attachment() -> None:
     receipt = Receipt(tenant_id=UUID(int=7), now_us=0, new_id=lambda: UUID(int=5))
     batch = read_multipart(EXAMPLE.read_bytes(), head["Content-Type"], receipt)
     assert not batch.refused
-    state = fold_writes(batch.writes[0].run_id, batch.writes)
+    assert batch.writes[0].attachments == (Attachment("note", "text/plain", b"seen"),)
+    state = fold_writes(batch.writes[0].run_id, [replace(write, attachments=()) for write in batch.writes])
     derived = derive_run(state, now_us=0, prices=CostBook())
     assert (derived.status, derived.name, derived.duration_us) == (RunStatus.SUCCESS, "answer", 999_994)
     assert state.get(RunField.TAGS) is None
-    assert state.get(RunField.ATTACHMENTS) == b'[{"name":"note","mime_type":"text/plain","data":"c2Vlbg=="}]'
 
 
 def test_every_member_of_the_run_object_has_its_row() -> None:

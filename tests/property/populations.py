@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as st
 
 from property.reference import Entry, Record
-from runlake.model.attachments import Attachment, encode_attachments
+from runlake.model.attachments import StoredAttachment, encode_attachments
 from runlake.model.dotted_order import append_segment, root_segment
 from runlake.model.project import Feedback
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
@@ -227,7 +227,7 @@ def _writes(draft: _Draft, record: Record) -> list[RunWrite]:
         fields[RunField.ERROR] = record.error
     if draft.has_example:
         fields[RunField.REFERENCE_EXAMPLE_ID] = EXAMPLE
-        fields[RunField.ATTACHMENTS] = encode_attachments([Attachment("a", "text/plain", b"x")])
+        fields[RunField.ATTACHMENTS] = encode_attachments([StoredAttachment("a", "text/plain", "0f", 1)])
     if record.first_token_time is not None:
         token = {"name": "new_token", "time": _iso(record.first_token_time)}
         fields[RunField.EVENTS] = _json([token]).encode()

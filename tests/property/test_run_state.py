@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import DerivedRun, derive_run
-from runlake.model.attachments import Attachment, encode_attachments
+from runlake.model.attachments import StoredAttachment, encode_attachments
 from runlake.model.run import (
     FieldValue,
     RunField,
@@ -30,7 +30,13 @@ JSON_BYTES = st.sampled_from([b"{}", b'{"a":1}', b'{"messages":[]}', b'{"metadat
 IDS = st.sampled_from([UUID(int=number) for number in (1, 2, 3)])
 TIMES = st.integers(2, 10**15)
 FILES = st.lists(
-    st.builds(Attachment, st.sampled_from("abc"), st.sampled_from(["image/png", "text/plain"]), st.binary(max_size=4)),
+    st.builds(
+        StoredAttachment,
+        st.sampled_from("abc"),
+        st.sampled_from(["image/png", "text/plain"]),
+        st.sampled_from(["0f", "1e", "2d"]),
+        st.just(4),
+    ),
     min_size=1,
     max_size=3,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import RunStats
 from runlake.query.service import ListedRuns, RunQueries
+from runlake.wire.attachment_links import AttachmentLinks
 from runlake.wire.json_text import without_constants
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
-from runlake.wire.runs import Cursors, RunBody, RunEncoder, RunsAnswer, StatsBody, Validation, stats_body
+from runlake.wire.runs import AttachmentUrl, Cursors, RunBody, RunEncoder, RunsAnswer, StatsBody, Validation, stats_body
 
 _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunSelect.OUTPUTS_S3_URLS})
 
@@ -33,12 +35,16 @@ _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunS
     opt={"request_body": RunQueryBody, "answer": RunsAnswer},
 )
 async def query_runs(
-    request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
+    request: AnyRequest,
+    tenant_id: NamedDependency[UUID],
+    runs: NamedDependency[RunQueries],
+    attachment_links: NamedDependency[AttachmentLinks],
 ) -> Response[bytes]:
     """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
-    return _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id))
+    link = partial(attachment_links.url, str(request.base_url), tenant_id)
+    return _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link))
 
 
 @post(
@@ -64,6 +70,7 @@ async def read_one_run(
     run_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
+    attachment_links: NamedDependency[AttachmentLinks],
     session_id: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     start_time: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     exclude_s3_stored_attributes: Annotated[bool, QueryParameter(description="Leave out storage links.")] = False,
@@ -80,7 +87,8 @@ async def read_one_run(
     if include_messages:
         select |= {RunSelect.MESSAGES}
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
-    return _runs_json(request, _encode_run(run, tenant_id, select))
+    link = partial(attachment_links.url, str(request.base_url), tenant_id)
+    return _runs_json(request, await asyncio.to_thread(_encode_run, run, tenant_id, select, link))
 
 
 @post(
@@ -98,8 +106,8 @@ async def query_stats(
     return _json(_encode_stats(await runs.stats(spec, tenant_id=tenant_id)))
 
 
-def _encode_page(page: ListedRuns, tenant_id: UUID) -> bytes:
-    encoder = RunEncoder(tenant_id, page.select)
+def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl) -> bytes:
+    encoder = RunEncoder(tenant_id, page.select, link)
     return msgspec.json.encode(
         RunsAnswer(
             runs=[encoder.body(run) for run in page.runs],
@@ -109,8 +117,8 @@ def _encode_page(page: ListedRuns, tenant_id: UUID) -> bytes:
     )
 
 
-def _encode_run(run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect]) -> bytes:
-    return msgspec.json.encode(RunEncoder(tenant_id, select).body(run))
+def _encode_run(run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect], link: AttachmentUrl) -> bytes:
+    return msgspec.json.encode(RunEncoder(tenant_id, select, link).body(run))
 
 
 def _encode_stats(found: RunStats | dict[str, RunStats]) -> bytes:

@@ -15,9 +15,11 @@ from uuid import UUID
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import DerivedRun, derive_run
+from runlake.ingest.large_payloads import LargePayloads, LongTail
 from runlake.ingest.projects import Projects, in_project
 from runlake.ingest.rows import encode_tail
 from runlake.model.run import RunField, RunState, RunWrite, WriteKind, merge_write
+from runlake.store.objects import ObjectStore
 
 WORTH_BYTES: Final = 32 << 10
 """A smaller request is derived by the commit: a hop to another thread would cost it more than it saves."""
@@ -30,17 +32,17 @@ class ReadyRow:
     state: RunState
     session_id: UUID
     derived: DerivedRun
-    tail: bytes
+    tail: bytes | LongTail
 
     def fits(self, state: RunState, session_id: UUID) -> bool:
         """Whether the row is that of ``state``; values that are the same objects compare at once."""
         return self.session_id == session_id and self.state == state
 
 
-def make_row(state: RunState, session_id: UUID, *, now_us: int, prices: CostBook) -> ReadyRow:
+def make_row(state: RunState, session_id: UUID, *, now_us: int, prices: CostBook, payloads: LargePayloads) -> ReadyRow:
     """Derive and encode what does not depend on the commit."""
-    derived = derive_run(state, now_us=now_us, prices=prices)
-    return ReadyRow(state, session_id, derived, encode_tail(session_id, state, derived))
+    derived = derive_run(state, now_us=now_us, prices=prices, payloads=payloads)
+    return ReadyRow(state, session_id, derived, encode_tail(session_id, state, derived, payloads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ class ReadyBatch:
 class RowsAhead:
     """Makes the rows of whole batches. Thread-safe: it holds no state of its own."""
 
-    def __init__(self, *, projects: Projects, prices: CostBook, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, *, projects: Projects, prices: CostBook, now_us: Callable[[], int], objects: ObjectStore | None = None
+    ) -> None:
+        self._objects = objects
         self._projects = projects
         self._prices = prices
         self._now_us = now_us
@@ -79,4 +84,5 @@ class RowsAhead:
         session_id = state.get(RunField.SESSION_ID)
         if not isinstance(session_id, UUID) or RunField.DOTTED_ORDER not in state.entries:
             return None
-        return make_row(state, session_id, now_us=self._now_us(), prices=self._prices)
+        payloads = LargePayloads(self._objects, tenant_id)
+        return make_row(state, session_id, now_us=self._now_us(), prices=self._prices, payloads=payloads)

@@ -18,6 +18,8 @@ from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import DerivedRun, known_start
 from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
 from runlake.ingest.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
+from runlake.ingest.large_payloads import LargePayloads
+from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, names_payloads
 from runlake.ingest.open_set import OpenSet, RunKey
 from runlake.ingest.placement import Orphans, Place, place_all, rebase, said_place
 from runlake.ingest.projects import Projects, in_project
@@ -31,8 +33,9 @@ from runlake.ingest.rows import (
 from runlake.ingest.tombstones import Tombstones
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
-from runlake.store.engine import Engine
+from runlake.store.engine import Engine, InsertRow
 from runlake.store.moment import Moments
+from runlake.store.objects import ObjectKey, ObjectStore
 
 
 @dataclass(slots=True)
@@ -49,8 +52,8 @@ class Change:
 class Rows:
     """What one commit puts on disk."""
 
-    runs: list[bytes] = field(default_factory=list)
-    open_runs: list[bytes] = field(default_factory=list)
+    runs: list[InsertRow] = field(default_factory=list)
+    open_runs: list[InsertRow] = field(default_factory=list)
     settled: list[bytes] = field(default_factory=list)
     feedback: list[bytes] = field(default_factory=list)
 
@@ -71,8 +74,12 @@ class Committer:
         tombstones: Tombstones,
         last_version: int,
         now_us: Callable[[], int],
+        objects: ObjectStore | None = None,
+        note_dropped: NoteDropped | None = None,
     ) -> None:
         self._engine = engine
+        self._objects = objects
+        self._note_dropped = note_dropped
         self._moments = moments
         self._projects = projects
         self._prices = prices
@@ -118,17 +125,22 @@ class Committer:
     def _changes(self, tenant_id: UUID, runs: Mapping[UUID, Sequence[RunWrite]]) -> list[Change]:
         known = self._known(tenant_id, runs)
         changes: dict[UUID, Change] = {}
+        dropped: list[ObjectKey] = []
         for run_id, writes in runs.items():
             stored, before = known.get(run_id, (None, RunState(run_id)))
             after = before
             for write in writes:
                 after = merge_write(after, write)
+            dropped += dropped_objects(tenant_id, before, writes, after)
             if after.created and known_start(after) is None:
                 after = with_derived(after, RunField.START_TIME, self._now_us())
             if after is not before:
                 changes[run_id] = Change((tenant_id, run_id), stored, before, after)
         self._place(tenant_id, changes)
         deleted = self._tombstones.deleted_runs(tenant_id, {run_id: change.after for run_id, change in changes.items()})
+        dropped += (key for run_id in deleted for key in named_objects(tenant_id, changes[run_id].after))
+        if dropped and self._note_dropped is not None:
+            self._note_dropped(dropped)
         return [change for run_id, change in changes.items() if run_id not in deleted]
 
     def _known(
@@ -224,7 +236,8 @@ class Committer:
             session_id = self._session_of(change)
             row = ready.get(change.key)
             if row is None or not row.fits(change.after, session_id):
-                row = make_row(change.after, session_id, now_us=self._now_us(), prices=self._prices)
+                payloads = LargePayloads(self._objects, change.key[0])
+                row = make_row(change.after, session_id, now_us=self._now_us(), prices=self._prices, payloads=payloads)
             version = self.next_version()
             placed.append((change, row.derived, session_id, version))
             replaces = 0 if change.stored is None else change.stored.version
@@ -269,6 +282,7 @@ class Committer:
         self._moments.publish(
             self._version,
             replaced=frozenset(c.key[0] for c, _, _, _ in placed if c.stored is not None),
+            with_objects=frozenset(c.key[0] for c, _, _, _ in placed if names_payloads(c.after)),
             opened={tenant: self._open.versions_of(tenant) for tenant in {c.key[0] for c, _, _, _ in placed}},
         )
 

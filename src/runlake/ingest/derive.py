@@ -16,6 +16,7 @@ import msgspec
 from runlake.errors import MalformedError
 from runlake.ingest.costs import CallCost, CostBook
 from runlake.ingest.flatten import flatten_entries, flatten_pairs
+from runlake.ingest.large_payloads import NO_OBJECTS, LargePayloads
 from runlake.ingest.payloads import Json, decode_payload, member
 from runlake.ingest.previews import preview_inputs, preview_outputs
 from runlake.ingest.usage import MODEL_RUN_TYPES, NO_USAGE, Costs, TokenUsage, find_usage
@@ -127,15 +128,17 @@ _EXTRA: Final = msgspec.json.Decoder(_Extra)
 _EVENTS: Final = msgspec.json.Decoder(list[_Event])
 
 
-def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
+def derive_run(
+    state: RunState, *, now_us: int, prices: CostBook, payloads: LargePayloads = NO_OBJECTS
+) -> DerivedRun:
     """The derived columns of ``state``; never raises, whatever the payloads hold.
 
     The fields that are no payload must be as ``wire.run_writes`` lets them pass. ``now_us`` is used only for a run of
     which no write and no id tells a time.
     """
-    inputs = decode_payload(state.get(RunField.INPUTS))
-    outputs = decode_payload(state.get(RunField.OUTPUTS))
-    extra = _read_extra(state.get(RunField.EXTRA))
+    inputs = decode_payload(payloads.read(state, RunField.INPUTS))
+    outputs = decode_payload(payloads.read(state, RunField.OUTPUTS))
+    extra = _read_extra(payloads.read(state, RunField.EXTRA))
     run_type = _text(state, RunField.RUN_TYPE) or RunType.CHAIN.value
     start_time, end_time = _start_time(state, now_us), _time(state, RunField.END_TIME)
     error = _text(state, RunField.ERROR)
@@ -159,7 +162,7 @@ def derive_run(state: RunState, *, now_us: int, prices: CostBook) -> DerivedRun:
         is_root=lineage.parent_run_id == NO_ID and lineage.trace_id == state.run_id,
         tags=tags if isinstance(tags, tuple) else (),
         thread_id=thread_of(extra.metadata),
-        first_token_time=_first_token_time(state.get(RunField.EVENTS)),
+        first_token_time=_first_token_time(payloads.read(state, RunField.EVENTS)),
         metadata_keys=metadata.keys,
         metadata_values=metadata.values,
         metadata_pairs=metadata.items.indexed,

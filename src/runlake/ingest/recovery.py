@@ -43,7 +43,8 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
         open_set.settle((tenant_id, run_id), last_version)
     moments.publish(
         last_version,
-        replaced=_tenants_with_replaced(engine),
+        replaced=_tenants_where(engine, "replaces > 0", ("runs",)),
+        with_objects=_tenants_where(engine, "objects != ''", ("runs", "open_runs")),
         opened={tenant: open_set.versions_of(tenant) for tenant in open_set.tenants()},
     )
     return Recovered(
@@ -86,9 +87,10 @@ def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[t
     return [key for key in alive if key in finished]
 
 
-def _tenants_with_replaced(engine: Engine) -> frozenset[UUID]:
-    rows = engine.select(Statement("SELECT DISTINCT tenant_id FROM runs WHERE replaces > 0")).rows
-    return frozenset(UUID(str(row[0])) for row in rows)
+def _tenants_where(engine: Engine, condition: str, tables: Sequence[str]) -> frozenset[UUID]:
+    """Tenants with a row that meets the condition, whatever became of the row since."""
+    selects = (f"SELECT DISTINCT tenant_id FROM {table} WHERE {condition}" for table in tables)
+    return frozenset(UUID(str(row[0])) for select in selects for row in engine.select(Statement(select)).rows)
 
 
 def _read_orphans(engine: Engine) -> Orphans:

@@ -15,6 +15,9 @@ from uuid import UUID
 import msgspec
 
 from runlake.ingest.derive import DerivedRun
+from runlake.ingest.large_payloads import NO_OBJECTS, LargePayloads, LongTail
+from runlake.model.attachments import StoredAttachment, decode_attachments
+from runlake.model.payload_ref import PayloadRef, decode_refs, encode_refs
 from runlake.model.run import NO_ID, PAYLOAD_FIELDS, Entry, FieldValue, RunField, RunState
 from runlake.model.run_card import RunCard, encode_card
 from runlake.store.engine import Row
@@ -69,6 +72,7 @@ RUN_COLUMNS: Final = (
     "events",
     "serialized",
     "attachments",
+    "objects",
     "origin",
 )
 
@@ -113,11 +117,16 @@ def _card(session_id: UUID, state: RunState, derived: DerivedRun) -> str:
             prompt_cost=_cost(derived.prompt_cost),
             completion_cost=_cost(derived.completion_cost),
             usage_details=derived.usage_details.decode() or None,
+            attachments=_files(state) or None,
         )
     )
 
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
+_SEARCHED: Final = (RunField.INPUTS, RunField.OUTPUTS)
+"""Payloads whose text is in the row also when they are objects, in the order of their columns."""
+_TEXT_MARK: Final = b"\0"
+"""Never in JSON, which escapes it."""
 
 
 def encode_head(tenant_id: UUID, session_id: UUID, *, version: int, replaces: int = 0) -> bytes:
@@ -125,8 +134,20 @@ def encode_head(tenant_id: UUID, session_id: UUID, *, version: int, replaces: in
     return b'["%s","%s",%d,%d,' % (str(tenant_id).encode(), str(session_id).encode(), version, replaces)
 
 
-def encode_tail(session_id: UUID, state: RunState, derived: DerivedRun) -> bytes:
+def encode_tail(
+    session_id: UUID, state: RunState, derived: DerivedRun, payloads: LargePayloads = NO_OBJECTS
+) -> bytes | LongTail:
     """The part of a row that the run's state decides, its project included."""
+    tail = _encode_tail(session_id, state, derived)
+    texts = [value for name in _SEARCHED if isinstance(value := state.get(name), PayloadRef)]
+    if not texts:
+        return tail
+    between = tail.split(_TEXT_MARK)
+    pieces = [piece for pair in zip(between, texts, strict=False) for piece in pair]
+    return LongTail((*pieces, between[-1]), state.run_id, payloads)
+
+
+def _encode_tail(session_id: UUID, state: RunState, derived: DerivedRun) -> bytes:
     return _ENCODER.encode(
         (
             time_text(derived.start_time),
@@ -165,6 +186,7 @@ def encode_tail(session_id: UUID, state: RunState, derived: DerivedRun) -> bytes
             derived.outputs_preview,
             *(_payload(state, name) for name in PAYLOAD_FIELDS),
             _payload(state, RunField.ATTACHMENTS),
+            encode_refs(_refs(state)),
             encode_origin(state),
         )
     )[1:]
@@ -187,8 +209,9 @@ _ORIGIN_DECODER: Final = msgspec.json.Decoder(Origin)
 
 STATE_SELECT: Final = (
     "tenant_id, session_id, toUnixTimestamp64Micro(start_time), id, version, trace_id, parent_run_id, dotted_order, "
-    "name, run_type, toUnixTimestamp64Micro(end_time), reference_example_id, error, tags, inputs, outputs, extra, "
-    "events, serialized, attachments, origin"
+    "name, run_type, toUnixTimestamp64Micro(end_time), reference_example_id, error, tags, "
+    "if(objects = '', inputs, ''), if(objects = '', outputs, ''), "
+    "extra, events, serialized, attachments, objects, origin"
 )
 """What to select to get rows for ``decode_stored``."""
 
@@ -219,9 +242,9 @@ _BYTES_FIELDS: Final = frozenset({*PAYLOAD_FIELDS, RunField.ATTACHMENTS})
 
 def decode_stored(row: Row) -> StoredRun:
     """The stored run of one row of ``STATE_SELECT``."""
-    origin = _ORIGIN_DECODER.decode(str(row[20]))
+    refs, origin = decode_refs(str(row[20])), _ORIGIN_DECODER.decode(str(row[21]))
     entries = {
-        name: Entry(origin.ranks[name], _field_value(name, row[index]))
+        name: Entry(origin.ranks[name], _field_value(name, refs.get(name, row[index])))
         for name, index in _STATE_FIELDS
         if name in origin.ranks
     }
@@ -237,6 +260,8 @@ def decode_stored(row: Row) -> StoredRun:
 def _field_value(name: RunField, cell: object) -> FieldValue:
     if name in _UUID_FIELDS:
         return UUID(str(cell))
+    if isinstance(cell, PayloadRef):
+        return cell
     if name in _BYTES_FIELDS:
         return str(cell).encode()
     if isinstance(cell, list):
@@ -244,9 +269,26 @@ def _field_value(name: RunField, cell: object) -> FieldValue:
     return cell if isinstance(cell, int) else str(cell)
 
 
-def _payload(state: RunState, name: RunField) -> str:
+def _payload(state: RunState, name: RunField) -> str | msgspec.Raw:
+    """The cell of a payload: its text, or where that is in an object and searched, the mark that it is put at."""
     value = state.get(name)
+    if isinstance(value, PayloadRef) and name in _SEARCHED:
+        return msgspec.Raw(_TEXT_MARK)
     return value.decode() if isinstance(value, bytes) else ""
+
+
+def _files(state: RunState) -> list[StoredAttachment]:
+    value = state.get(RunField.ATTACHMENTS)
+    return decode_attachments(value) if isinstance(value, bytes) else []
+
+
+def _refs(state: RunState) -> dict[str, PayloadRef | str]:
+    """The payloads that are objects; with them the inputs and outputs that are not, so that no read needs the texts."""
+    refs = {name.value: value for name in PAYLOAD_FIELDS if isinstance(value := state.get(name), PayloadRef)}
+    if not refs:
+        return {}
+    inline = {name.value: value.decode() for name in _SEARCHED if isinstance(value := state.get(name), bytes)}
+    return {**refs, **inline}
 
 
 def time_text(us: int) -> str:

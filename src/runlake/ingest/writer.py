@@ -15,7 +15,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 import structlog
 
@@ -24,6 +23,7 @@ from runlake.ingest.ahead import WORTH_BYTES, ReadyBatch, RowsAhead
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.commit import Committer
 from runlake.ingest.costs import CostBook
+from runlake.ingest.object_names import NoteDropped
 from runlake.ingest.open_set import OpenSet
 from runlake.ingest.projects import Projects
 from runlake.ingest.recovery import recover
@@ -32,6 +32,7 @@ from runlake.ingest.tombstones import Tombstones
 from runlake.ingest.undo import Undo
 from runlake.store.engine import Engine
 from runlake.store.moment import Moments
+from runlake.store.objects import ObjectStore
 
 _SWEEP_EVERY_S: Final = 15.0
 _MAX_COMMIT_BYTES: Final = 64 << 20
@@ -89,6 +90,8 @@ class Writer:
         check_space: Callable[[int], None] = lambda _size_bytes: None,
         max_pending_bytes: int = 256 << 20,
         commit_window_ms: int = 2,
+        objects: ObjectStore | None = None,
+        note_dropped: NoteDropped | None = None,
         ahead_from_bytes: int = WORTH_BYTES,
     ) -> None:
         self._engine = engine
@@ -108,9 +111,11 @@ class Writer:
             tombstones=self.tombstones,
             last_version=recovered.last_version,
             now_us=now_us,
+            objects=objects,
+            note_dropped=note_dropped,
         )
         self._ahead_from_bytes = ahead_from_bytes
-        self._ahead = RowsAhead(projects=projects, prices=prices, now_us=now_us)
+        self._ahead = RowsAhead(projects=projects, prices=prices, now_us=now_us, objects=objects)
         self._sweeper = Sweeper(
             engine=engine,
             moments=moments,

@@ -15,14 +15,14 @@ class PayloadRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size_bytes: int
 
 
-_DECODER: Final = msgspec.json.Decoder(dict[str, PayloadRef])
+_DECODER: Final = msgspec.json.Decoder(dict[str, PayloadRef | str])
 
 
-def encode_refs(refs: Mapping[str, PayloadRef]) -> str:
-    """Content of the column ``objects``: a JSON object by field; empty text for none."""
-    return msgspec.json.encode(refs).decode() if refs else ""
+def encode_refs(payloads: Mapping[str, PayloadRef | str]) -> str:
+    """Content of the column ``objects``, empty text for none: by field what names an object, or JSON text as it is."""
+    return msgspec.json.encode(payloads).decode() if payloads else ""
 
 
-def decode_refs(text: str) -> dict[str, PayloadRef]:
+def decode_refs(text: str) -> dict[str, PayloadRef | str]:
     """What ``encode_refs`` was given."""
     return _DECODER.decode(text) if text else {}

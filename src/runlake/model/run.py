@@ -15,7 +15,8 @@ from enum import Enum, StrEnum
 from typing import Final
 from uuid import UUID
 
-from runlake.model.attachments import merge_attachments
+from runlake.model.attachments import Attachment, merge_attachments
+from runlake.model.payload_ref import PayloadRef
 
 NO_ID: Final = UUID(int=0)
 """Stored where an id is absent, because a Nullable key column costs reads."""
@@ -62,9 +63,9 @@ class RunField(StrEnum):
     __hash__ = str.__hash__
 
 
-FieldValue = UUID | str | int | bytes | tuple[str, ...]
-"""By field: ids are UUID, times are int microseconds since 1970 UTC, payload JSON and attachments (see
-``model.attachments``) are bytes, tags are a tuple, the rest str."""
+FieldValue = UUID | str | int | bytes | tuple[str, ...] | PayloadRef
+"""By field: ids are UUID, times are int microseconds since 1970 UTC, payload JSON is bytes or names an object,
+attachments (see ``model.attachments``) are bytes, tags are a tuple, the rest str."""
 
 PAYLOAD_FIELDS: Final = (
     RunField.INPUTS,
@@ -86,6 +87,7 @@ class RunWrite:
     """One create or patch as received and validated; absent and null fields are simply not in ``fields``.
 
     ``session_name`` is resolved to ``SESSION_ID`` before merging; ``size_bytes`` is what the write weighs in memory.
+    ``attachments`` are files as received; they become objects, and the field that names them, before merging.
     """
 
     kind: WriteKind
@@ -93,6 +95,7 @@ class RunWrite:
     fields: Mapping[RunField, FieldValue]
     session_name: str | None = None
     size_bytes: int = 0
+    attachments: tuple[Attachment, ...] = ()
 
 
 Rank = int
@@ -150,6 +153,8 @@ def _unite_attachments(old: Entry | None, new: Entry) -> Entry:
 
 def merge_write(state: RunState, write: RunWrite) -> RunState:
     """``state`` with ``write`` applied; returns ``state`` itself when the write changes nothing."""
+    if write.attachments:
+        raise ValueError("attachments must have become objects before their write is merged")
     rank = rank_of(write)
     keeps_equal = write.kind is WriteKind.CREATE
     changed: dict[RunField, Entry] = {}

@@ -1,4 +1,4 @@
-"""A run as a read gives it back, and the names of what a read may ask for. Imports nothing of ours; no SQL.
+"""A run as a read gives it back, and the names of what a read may ask for. No SQL.
 
 Ids are their canonical text, as the store returns them, so that a trace of 10,000 runs costs no parsing. Times are
 microseconds since 1970 UTC. Payloads are the JSON bytes as received.
@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+
+from runlake.model.attachments import StoredAttachment
+from runlake.model.payload_ref import PayloadRef
 
 
 class RunSelect(StrEnum):
@@ -128,7 +131,8 @@ class RunRecord:
     extra: bytes | None = None
     events: bytes | None = None
     serialized: bytes | None = None
-    attachments: bytes | None = None
+    attachments: tuple[StoredAttachment, ...] = ()
+    objects: Mapping[str, PayloadRef] = field(default_factory=dict)
     inputs_preview: str | None = None
     outputs_preview: str | None = None
     total_tokens: int = 0

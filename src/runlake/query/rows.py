@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from runlake.model.payload_ref import PayloadRef, decode_refs
 from runlake.model.run_card import RunCard, decode_card
 from runlake.model.run_record import RunRecord
 from runlake.store.columns import ReadColumn
@@ -23,6 +24,7 @@ def _bytes_or_none(cell: Any) -> Any:
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("error", "inputs_preview", "outputs_preview"), _text_or_none),
     **dict.fromkeys(("inputs", "outputs", "extra", "events", "serialized"), _bytes_or_none),
+    "objects": decode_refs,
 }
 
 
@@ -43,6 +45,10 @@ def read_runs(rows: Iterable[Row], columns: tuple[ReadColumn, ...]) -> list[RunR
 
 
 def _record(card: RunCard, cells: dict[str, Any]) -> RunRecord:
+    objects: dict[str, PayloadRef | str] = cells.pop("objects", {})
+    for name, payload in objects.items():
+        if isinstance(payload, str) and name in cells:
+            cells[name] = payload.encode()
     return RunRecord(
         session_id=card.session_id,
         trace_id=card.trace_id,
@@ -62,6 +68,8 @@ def _record(card: RunCard, cells: dict[str, Any]) -> RunRecord:
         prompt_cost=_cost(card.prompt_cost),
         completion_cost=_cost(card.completion_cost),
         usage_details=card.usage_details.encode() if card.usage_details else None,
+        attachments=tuple(card.attachments or ()),
+        objects={n: ref for n, ref in objects.items() if isinstance(ref, PayloadRef) and n in cells},
         **cells,
     )
 
@@ -73,4 +81,5 @@ def _cost(text: str | None) -> Decimal | None:
 def payload_bytes(run: RunRecord) -> int:
     """What a run weighs on a page, approximately."""
     sized = (run.inputs, run.outputs, run.extra, run.events, run.serialized, run.error)
-    return 600 + sum(len(part) for part in sized if part is not None)
+    outside = sum(ref.size_bytes for ref in run.objects.values())
+    return 600 + outside + sum(len(part) for part in sized if part is not None)

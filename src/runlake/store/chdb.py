@@ -32,7 +32,7 @@ import chdb
 import msgspec
 
 from runlake.errors import RunlakeError, StoreError, StoreFullError, StoreUnavailableError, TooMuchWorkError
-from runlake.store.engine import Capabilities, QueryStats, Row, Rows, Statement, encode_param
+from runlake.store.engine import Capabilities, InsertRow, QueryStats, Row, Rows, Statement, encode_param
 
 _ROW_FORMAT: Final = "JSONCompactEachRow"
 _BLOCK_FORMAT: Final = "ArrowStream"
@@ -120,7 +120,7 @@ class ChdbEngine:
             finally:
                 result.close()
 
-    def insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes], /) -> None:
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[InsertRow], /) -> None:
         with self._handle() as handle, _as_file(rows) as path:
             sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM file('{path}', {_ROW_FORMAT})"
             self._query(handle, Statement(f"{sql} SETTINGS {_INSERT_SETTINGS}"))
@@ -179,11 +179,12 @@ class ChdbEngine:
 
 
 @contextmanager
-def _as_file(rows: Sequence[bytes]) -> Iterator[str]:
+def _as_file(rows: Sequence[InsertRow]) -> Iterator[str]:
     """A path under which the engine reads ``rows``, one a line, while the context lasts."""
     with _anonymous_file() as file:
-        file.write(b"\n".join(rows))
-        file.write(b"\n")
+        for row in rows:
+            file.writelines((row,) if isinstance(row, bytes) else row)
+            file.write(b"\n")
         file.flush()
         yield f"/proc/self/fd/{file.fileno()}" if _HAS_MEMORY_FILES else file.name
 

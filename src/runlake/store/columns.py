@@ -7,7 +7,7 @@ in ``runs`` and ``open_runs``, so a condition built from this map holds on both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -164,7 +164,9 @@ RUN_COLUMNS: Final = ColumnMap(
         ScalarField.REFERENCE_DATASET_ID: ScalarColumn("NULL", Kind.ID, Absence.ALWAYS),
     },
     pairs={
-        PairFamily.METADATA: PairColumns("metadata_pairs", METADATA_LETTER, keys="metadata_keys", values="metadata_values"),
+        PairFamily.METADATA: PairColumns(
+            "metadata_pairs", METADATA_LETTER, keys="metadata_keys", values="metadata_values"
+        ),
         PairFamily.INPUT: PairColumns("input_pairs", INPUT_LETTER, payload="inputs"),
         PairFamily.OUTPUT: PairColumns("output_pairs", OUTPUT_LETTER, payload="outputs"),
     },
@@ -221,6 +223,28 @@ READ_COLUMNS: Final[Mapping[RunSelect, ReadColumn]] = {
     RunSelect.MESSAGES: _column("outputs"),
 }
 """Names of ``select`` that have a column of their own; all others are on the card, computed afterwards, or null."""
+
+
+PAYLOAD_SELECTS: Final = frozenset(
+    {
+        RunSelect.INPUTS,
+        RunSelect.OUTPUTS,
+        RunSelect.EXTRA,
+        RunSelect.EVENTS,
+        RunSelect.SERIALIZED,
+        RunSelect.MESSAGES,
+    }
+)
+"""What may be an object instead of a cell."""
+
+OBJECTS: Final = _column("objects")
+_TEXT_FOR_CONDITIONS: Final = frozenset({"inputs", "outputs"})
+
+
+def without_texts(columns: tuple[ReadColumn, ...]) -> tuple[ReadColumn, ...]:
+    """The same cells of rows that have objects: the names of these instead of texts that may be huge."""
+    cells = (replace(column, sql="''") if column.attribute in _TEXT_FOR_CONDITIONS else column for column in columns)
+    return (*cells, OBJECTS)
 
 
 def columns_to_read(select: frozenset[RunSelect]) -> tuple[ReadColumn, ...]:

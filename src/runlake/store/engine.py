@@ -6,7 +6,7 @@ adapters (``store.chdb`` and the cluster one) are the only modules that import a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,9 @@ ParamValue = (
     | Sequence[UUID]
 )
 """What may travel as a parameter. Times become microseconds in UTC; sequences become arrays."""
+
+InsertRow = bytes | Iterable[bytes]
+"""One row to insert: a JSON array, or where that is too large to be held its bytes piece by piece."""
 
 Cell = str | int | float | bool | None | list[Any]
 Row = list[Cell]
@@ -121,7 +124,7 @@ class Engine(Protocol):
         """
         ...
 
-    def insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes], /) -> None:
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[InsertRow], /) -> None:
         """Append rows, each one JSON array in ``columns`` order; returns when they are fsynced, whole or not at all."""
         ...
 

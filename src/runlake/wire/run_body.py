@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from runlake.errors import InvalidError, MalformedError
-from runlake.model.attachments import Attachment, encode_attachments
+from runlake.model.attachments import Attachment
 from runlake.model.dotted_order import Segment, parse_dotted_order
 from runlake.model.run import FieldValue, RunField, RunType, RunWrite, WriteKind
 from runlake.wire.json_text import ABSENT, raw_bytes
@@ -64,10 +64,9 @@ def build_write(
     attachments: Iterable[Attachment] = (),
 ) -> RunWrite:
     """The write of ``fields``, which hold the payloads, and of all other members of ``run``."""
-    attachments = [*_inline_attachments(run.attachments), *attachments]
-    if attachments:
-        fields[RunField.ATTACHMENTS] = encode_attachments(attachments)
+    attachments = (*_inline_attachments(run.attachments), *attachments)
     size_bytes = WRITE_OVERHEAD_BYTES + sum(len(value) for value in fields.values() if isinstance(value, bytes))
+    size_bytes += sum(len(attachment.data) for attachment in attachments)
     if run.error is not None:
         fields[RunField.ERROR] = error = read_text(run.error, "error")
         size_bytes += len(error)
@@ -86,7 +85,14 @@ def build_write(
     if session_id is not None:
         fields[RunField.SESSION_ID] = session_id
     session_name = None if session_id is not None else _session_name(run)
-    return RunWrite(kind=kind, run_id=run_id, fields=fields, session_name=session_name, size_bytes=size_bytes)
+    return RunWrite(
+        kind=kind,
+        run_id=run_id,
+        fields=fields,
+        session_name=session_name,
+        size_bytes=size_bytes,
+        attachments=attachments,
+    )
 
 
 def payload_fields(run: RunBody) -> dict[RunField, FieldValue]:

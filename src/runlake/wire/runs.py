@@ -7,7 +7,7 @@ the hosted service prints them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +20,9 @@ from runlake.model.run_stats import RunStats
 from runlake.wire.times import format_time
 
 _SEGMENT_ID_CHARS: Final = 36
+
+AttachmentUrl = Callable[[str, str], str]
+"""A link from the id of a run and the name of one of its files."""
 
 
 class FeedbackStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -34,6 +37,15 @@ class FeedbackStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     errors: int
     comments: tuple[str, ...]
     sources: tuple[str, ...]
+
+
+class AttachmentBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One member of ``s3_urls``. ``presigned_url`` is absolute, works without a key and expires."""
+
+    presigned_url: str
+    s3_url: str
+    mime_type: str
+    size_bytes: int
 
 
 class RunBody(msgspec.Struct, kw_only=True, gc=False):
@@ -82,7 +94,7 @@ class RunBody(msgspec.Struct, kw_only=True, gc=False):
     price_model_id: UnsetType | None = UNSET
     manifest_id: UnsetType | None = UNSET
     manifest_s3_id: UnsetType | None = UNSET
-    s3_urls: UnsetType | None = UNSET
+    s3_urls: dict[str, AttachmentBody] | UnsetType | None = UNSET
     inputs_s3_urls: UnsetType | None = UNSET
     outputs_s3_urls: UnsetType | None = UNSET
     in_dataset: bool | UnsetType = UNSET
@@ -182,7 +194,6 @@ _NULL_WHEN_SELECTED: Final = (
     "price_model_id",
     "manifest_id",
     "manifest_s3_id",
-    "s3_urls",
     "inputs_s3_urls",
     "outputs_s3_urls",
     "share_token",
@@ -195,9 +206,15 @@ _NULL_WHEN_SELECTED: Final = (
 
 
 class RunEncoder:
-    """Makes bodies for one answer: one tenant, one choice of fields."""
+    """Makes bodies for one answer: one tenant, one choice of fields.
 
-    def __init__(self, tenant_id: UUID, select: frozenset[RunSelect]) -> None:
+    Without ``attachment_url`` no files are shown.
+    """
+
+    def __init__(
+        self, tenant_id: UUID, select: frozenset[RunSelect], attachment_url: AttachmentUrl | None = None
+    ) -> None:
+        self._attachment_url = attachment_url
         self._tenant_id = tenant_id
         self._select = select
         names = {name.value for name in select}
@@ -211,6 +228,8 @@ class RunEncoder:
         fields = {name: make(run) for name, make in self._makers}
         if self._wants_details:
             fields |= self._details(run)
+        if RunSelect.S3_URLS in self._select:
+            fields["s3_urls"] = self._attachments(run)
         return RunBody(
             id=run.id,
             name=run.name,
@@ -224,6 +243,19 @@ class RunEncoder:
             **self._constants,
             **fields,
         )
+
+    def _attachments(self, run: RunRecord) -> dict[str, AttachmentBody] | None:
+        if not run.attachments or self._attachment_url is None:
+            return None
+        return {
+            f"attachment.{file.name}": AttachmentBody(
+                presigned_url=self._attachment_url(run.id, file.name),
+                s3_url=f"{self._tenant_id}/{run.id}/{file.digest}",
+                mime_type=file.mime_type,
+                size_bytes=file.size_bytes,
+            )
+            for file in run.attachments
+        }
 
     def _details(self, run: RunRecord) -> dict[str, Any]:
         details = _DETAILS.decode(run.usage_details) if run.usage_details else _NO_DETAILS

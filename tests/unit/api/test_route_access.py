@@ -19,7 +19,17 @@ from runlake.errors import FaultError, ForbiddenError
 from runlake.model.access import KeyScope, RateLimits, with_implied
 
 TENANT = UUID(int=1)
-PUBLIC_PATHS = {"/ok", "/healthz", "/readyz", "/info", "/info/health", "/openapi.json", "/docs", "/docs/{name:str}"}
+PUBLIC_PATHS = {
+    "/attachments/{run_id:str}",
+    "/docs",
+    "/docs/{name:str}",
+    "/healthz",
+    "/info",
+    "/info/health",
+    "/ok",
+    "/openapi.json",
+    "/readyz",
+}
 """A new one is a decision: it answers anybody, whatever the settings."""
 
 

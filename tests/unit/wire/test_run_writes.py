@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from runlake.errors import InvalidError, MalformedError, UserError
-from runlake.model.attachments import Attachment, decode_attachments
+from runlake.model.attachments import Attachment
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
 from runlake.wire.feedback import Receipt
 from runlake.wire.run_writes import ReadBatch, read_batch, read_multipart, read_run
@@ -165,12 +165,8 @@ def test_the_id_in_the_path_counts_and_must_agree() -> None:
 
 
 def test_attachments_inside_a_run_object_are_decoded() -> None:
-    value = _read({"attachments": {"b": ["image/png", "iVBO"], "a": ["text/plain", ""]}}).fields[RunField.ATTACHMENTS]
-    assert isinstance(value, bytes)
-    assert decode_attachments(value) == [
-        Attachment("a", "text/plain", b""),
-        Attachment("b", "image/png", b"\x89PN"),
-    ]
+    write = _read({"attachments": {"b": ["image/png", "iVBO"], "a": ["text/plain", ""]}})
+    assert write.attachments == (Attachment("b", "image/png", b"\x89PN"), Attachment("a", "text/plain", b""))
 
 
 @pytest.mark.parametrize("spoiler", ['"x"', "NaN", r'"\ud800"'])
@@ -260,12 +256,13 @@ def test_attachments_go_to_their_run_and_make_a_patch_where_it_has_no_write() ->
         (f"attachment.{ROOT}.a", b"--B\r\n"),
         types=("image/png", "application/json", "", "text/plain"),
     )
-    files = {write.run_id: write.fields[RunField.ATTACHMENTS] for write in batch.writes}
+    files = {write.run_id: write.attachments for write in batch.writes}
     assert all(write.kind is WriteKind.PATCH for write in batch.writes)
     assert files[ROOT] == (
-        b'[{"name":"a","mime_type":"text/plain","data":"LS1CDQo="},{"name":"b","mime_type":"image/png","data":"AP8="}]'
+        Attachment("b", "image/png", b"\x00\xff"),
+        Attachment("a", "text/plain", b"--B\r\n"),
     )
-    assert files[OTHER] == b'[{"name":"c.d","mime_type":"application/octet-stream","data":""}]'
+    assert files[OTHER] == (Attachment("c.d", "application/octet-stream", b""),)
 
 
 @pytest.mark.parametrize(
