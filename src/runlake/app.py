@@ -20,6 +20,7 @@ from runlake.api.auth import CALLER_DEPENDENCIES
 from runlake.api.browsers import BrowserGuard
 from runlake.api.deletes import DELETE_HANDLERS, DeletionService
 from runlake.api.errors import EXCEPTION_HANDLERS
+from runlake.api.exports import EXPORT_HANDLERS
 from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
@@ -32,6 +33,7 @@ from runlake.api.rate_limits import add_rate_headers
 from runlake.api.requests import HttpMetrics, RequestLog
 from runlake.api.workspaces import WORKSPACE_HANDLERS
 from runlake.config import Settings
+from runlake.export.wiring import start_exports
 from runlake.deletes.wiring import StartedDeletions, start_deletions
 from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
@@ -61,6 +63,7 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
+    *EXPORT_HANDLERS,
     *WORKSPACE_HANDLERS,
     *KEY_HANDLERS,
     *HEALTH_HANDLERS,
@@ -122,6 +125,10 @@ def build(settings: Settings) -> Application:
             new_id=new_id,
         )
         opening.callback(deletes.worker.close)
+        exports = start_exports(
+            settings, engine=engine, moments=moments, ledger=ledger, now_us=now_us, new_id=new_id
+        )
+        opening.callback(exports.workers.close)
         watch_store(operations, engine=engine, writer=writer, now_us=now_us)
         check_storage = storage_check(operations, engine=engine, ledger=ledger, writer=writer)
         health = Health(data=settings.data, check_storage=check_storage)
@@ -135,7 +142,8 @@ def build(settings: Settings) -> Application:
             deletes=deletes,
             parts=parts,
         )
-        asgi = _make_asgi(settings, {**services, **entrance.services, "health": health}, operations, entrance)
+        named = {**services, **entrance.services, "exports": exports.service, "health": health}
+        asgi = _make_asgi(settings, named, operations, entrance)
         return Application(asgi=asgi, health=health, notice=entrance.notice, resources=opening.pop_all())
 
 

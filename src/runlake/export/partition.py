@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from runlake.errors import DestinationError
 from runlake.export.content import ExportReader
-from runlake.export.formats import open_writer
 from runlake.export.planning import belongs_to, file_name, folder_of, selection_of
 from runlake.export.storage import Storage
 from runlake.model.export import Export, ExportedFile, ExportRun, RunResult
@@ -67,6 +66,8 @@ class PartitionExporter:
 
     def _write_file(self, stream: _Stream, result: RunResult, estimated_rows: int) -> ExportedFile:
         path = f"{result.folder}/{file_name(self.export, self.run, len(result.files))}"
+        from runlake.export.formats import open_writer  # noqa: PLC0415 -- loads pyarrow, with the first export
+
         spec = self.export.spec
         with self.storage.pending(path) as pending:
             writer = open_writer(spec.format, spec.compression, stream.schema, pending.sink)

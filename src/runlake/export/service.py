@@ -28,7 +28,7 @@ from runlake.model.export import (
 )
 from runlake.model.export_destination import Destination, reported_prefix
 from runlake.model.project import Project
-from runlake.store.export_ledger import ExportLedger
+from runlake.store.exports import ExportRecords
 from runlake.store.projects import ProjectFilter
 from runlake.wire.export_destinations import (
     DestinationBody,
@@ -71,7 +71,7 @@ def projects_of(spec: ExportSpec, tenant_id: UUID, projects: ExportProjects) -> 
 class ExportService:
     """Everything about exports but the work itself; ``wake`` tells the workers that there is some."""
 
-    ledger: ExportLedger
+    ledger: ExportRecords
     projects: ExportProjects
     opener: DestinationOpener
     reader: ExportReader

@@ -45,7 +45,7 @@ from runlake.model.export import (
     spawn,
     time_out,
 )
-from runlake.store.export_ledger import ExportLedger
+from runlake.store.exports import ExportRecords
 
 LEASE_US: Final = 60 * SECOND_US
 _HEARTBEAT_US: Final = 5 * SECOND_US
@@ -85,7 +85,7 @@ class ExportWorkers:
     def __init__(
         self,
         *,
-        ledger: ExportLedger,
+        ledger: ExportRecords,
         projects: ExportProjects,
         reader: ExportReader,
         opener: DestinationOpener,
@@ -276,7 +276,7 @@ class ExportWorkers:
 class _Job:
     """A run at work, and ``Control`` over it."""
 
-    def __init__(self, run: ExportRun, *, now_us: Clock, ledger: ExportLedger) -> None:
+    def __init__(self, run: ExportRun, *, now_us: Clock, ledger: ExportRecords) -> None:
         self.run = run
         self.stopped = threading.Event()
         self.thread = threading.Thread()

@@ -219,7 +219,12 @@ def complete(run: ExportRun, result: RunResult | None, *, now_us: int) -> Export
     """The run with all its files in place."""
     _require_running(run)
     return replace(
-        _released(run, now_us), status=ExportStatus.COMPLETED, finished_at=now_us, result=result, not_before_us=0
+        _released(run, now_us),
+        status=ExportStatus.COMPLETED,
+        finished_at=now_us,
+        not_before_us=0,
+        estimated_rows=None if result is None else result.rows,
+        result=result,
     )
 
 

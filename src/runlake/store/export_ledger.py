@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,12 +20,9 @@ from runlake.errors import NotFoundError
 from runlake.model.export import UNFINISHED, Export, ExportRun, ExportSpec, ExportStatus, RunFacet, RunKind, RunResult
 from runlake.model.export_destination import Destination, Place
 from runlake.store.export_schema import DESTINATIONS, EXPORT_RUNS, EXPORTS
+from runlake.store.exports import ExportChange, Planned
 from runlake.store.ledger import Ledger
 
-ExportChange: TypeAlias = Callable[[Export, list[ExportRun]], "tuple[Export, list[ExportRun]]"]
-"""A transition of an export together with its runs; it returns both as they shall be, and is free of effects."""
-
-Planned: TypeAlias = "tuple[Export, Sequence[ExportRun]]"
 RecordT = TypeVar("RecordT")
 
 _DESTINATION_JSON: Final[dict[str, Any]] = {"place": Place, "credentials_keys": tuple[str, ...]}
@@ -35,7 +32,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class ExportLedger:
-    """Everything about exports that outlives a process."""
+    """``ExportRecords`` in the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -235,11 +232,6 @@ class ExportLedger:
         with self._ledger.writing() as connection:
             done = connection.execute(sa.update(EXPORT_RUNS).where(_unchanged(run)).values(**values))
             return done.rowcount == 1
-
-    def is_current(self, run: ExportRun) -> bool:
-        """Whether the run is as it was read, but for its lease and progress."""
-        with self._ledger.reading() as connection:
-            return connection.execute(sa.select(EXPORT_RUNS.c.id).where(_unchanged(run))).first() is not None
 
     def _replace_run(self, run: ExportRun, changed: ExportRun, *conditions: sa.ColumnElement[bool]) -> ExportRun | None:
         stored = replace(changed, revision=run.revision + 1)
