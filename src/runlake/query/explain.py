@@ -15,6 +15,7 @@ from uuid import UUID
 from runlake.fql import Mode, bind_filter, parse_filter, print_filter
 from runlake.fql.lexer import TokenKind, tokenize
 from runlake.fql.source import Source
+from runlake.query.index_use import IndexUse, read_index_use
 from runlake.query.plan import plan_page
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.query.scope import tables_at
@@ -80,14 +81,51 @@ def explain_filter(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementReport:
+    """One statement of a query: its text with values and settings, and what it cost where it was run."""
+
+    table: str
+    sql: str
+    rows_read: int | None = None
+    bytes_read: int | None = None
+    elapsed_ms: float | None = None
+    indexes: tuple[IndexUse, ...] = ()
+
+    def render(self) -> str:
+        """All of it as text; what is not SQL is in comments."""
+        lines = [self.sql]
+        if self.rows_read is not None and self.bytes_read is not None and self.elapsed_ms is not None:
+            lines.append(f"-- {render_stats(QueryStats(self.rows_read, self.bytes_read, self.elapsed_ms))}")
+        lines += [f"-- {use.name} leaves {use.blocks_left} of {use.blocks} blocks" for use in self.indexes]
+        return "\n".join(lines)
+
+
 def explain_query(query: RunQuery, moment: Moment, limits: QueryLimits, *, engine: Engine | None = None) -> str:
-    """The statements of a page as text, one a table, and what each cost when an engine is there to run it."""
-    parts = []
+    """The statements of a page as text, and what each cost when an engine is there to run it."""
+    return "\n\n".join(report.render() for report in report_statements(query, moment, limits, engine=engine))
+
+
+def report_statements(
+    query: RunQuery, moment: Moment, limits: QueryLimits, *, engine: Engine | None = None
+) -> tuple[StatementReport, ...]:
+    """The statements of a page, one a table; with an engine they are run, and their indexes looked up."""
+    reports = []
     for table in tables_at(moment):
         statement = plan_page(query, moment, limits, rows=query.page_rows, table=table).statement
-        cost = "" if engine is None else f"\n-- {render_stats(engine.select(statement).stats)}"
-        parts.append(render_statement(statement) + cost)
-    return "\n\n".join(parts)
+        report = StatementReport(table=table.value, sql=render_statement(statement))
+        if engine is not None:
+            stats = engine.select(statement).stats
+            report = StatementReport(
+                table=report.table,
+                sql=report.sql,
+                rows_read=stats.rows_read,
+                bytes_read=stats.bytes_read,
+                elapsed_ms=round(stats.elapsed_ms, 3),
+                indexes=read_index_use(engine, statement),
+            )
+        reports.append(report)
+    return tuple(reports)
 
 
 def token_text(text: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ from runlake.fql.bound import (
 from runlake.model.pairs import LONG_VALUE_CHARS, LONG_VALUE_HEAD_CHARS, MORE_MARK, SEPARATOR, pair_of
 from runlake.query.context import FilterContext
 from runlake.query.patterns import read_pattern
-from runlake.query.search_sql import infix_hints, word_hints
+from runlake.query.search_sql import infix_hints, is_value_narrowed, word_hints
 from runlake.store.columns import PairColumns
 from runlake.store.engine import Params
 
@@ -99,6 +99,18 @@ def compile_pairs(exists: PairExists, context: FilterContext) -> str:
 def _tests(conditions: tuple[PairCondition, ...]) -> Iterator[PairTest]:
     for condition in conditions:
         yield from condition.tests if isinstance(condition, PairAny) else (condition,)
+
+
+def is_pair_narrowed(exists: PairExists) -> bool:
+    """Whether an index leaves candidates; otherwise the entries of every run in scope are walked."""
+    if _named_keys(exists.conditions) is not None:
+        return True
+    return any(
+        is_value_narrowed(test.value, is_pattern=test.comparator is Comparator.LIKE)
+        for test in exists.conditions
+        if isinstance(test, PairTest) and isinstance(test.value, str) and test.part is PairPart.VALUE
+        if test.comparator in (Comparator.LIKE, Comparator.EQ)
+    )
 
 
 def _named_keys(conditions: tuple[PairCondition, ...]) -> tuple[str, ...] | None:

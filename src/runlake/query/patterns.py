@@ -59,18 +59,21 @@ class Pattern:
     @cached_property
     def infixes(self) -> tuple[Infix, ...]:
         """Stretches that any match holds, longest first."""
-        found = [
-            Infix(
-                run.group().lower(),
-                is_word=run.start() > 0 and run.end() < len(text),
-                may_be_escaped=run.start() == 0 or text[run.start() - 1] == "\\",
-            )
-            for text, wild in self.parts
-            if not wild
-            for run in _PLAIN_RUN.finditer(text)
-            if text[max(run.start() - 1, 0) : run.end() + 1].isascii()
-        ]
+        found = [infix for text, wild in self.parts if not wild for infix in read_text_infixes(text)]
         return tuple(sorted(found, key=lambda infix: -len(infix.text)))
+
+
+def read_text_infixes(text: str) -> list[Infix]:
+    """The stretches of one text, in its order; those beside a foreign letter are left out."""
+    return [
+        Infix(
+            run.group().lower(),
+            is_word=run.start() > 0 and run.end() < len(text),
+            may_be_escaped=run.start() == 0 or text[run.start() - 1] == "\\",
+        )
+        for run in _PLAIN_RUN.finditer(text)
+        if text[max(run.start() - 1, 0) : run.end() + 1].isascii()
+    ]
 
 
 def read_pattern(text: str) -> Pattern:

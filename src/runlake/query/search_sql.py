@@ -17,7 +17,7 @@ from typing import Final, assert_never
 
 from runlake.fql.bound import PayloadLike, Phrase, Prefix, SearchField, SearchTerm, SearchTest, Substring, Word
 from runlake.query.context import FilterContext
-from runlake.query.patterns import MIN_INFIX_CHARS, Infix, read_pattern
+from runlake.query.patterns import MIN_INFIX_CHARS, Infix, read_pattern, read_text_infixes
 from runlake.store.columns import decoded, normalised
 
 _TOKENIZER: Final = "'splitByNonAlpha'"
@@ -43,13 +43,43 @@ def compile_payload_like(test: PayloadLike, context: FilterContext) -> str:
 
 
 def infix_hints(infixes: Iterable[Infix], context: FilterContext) -> list[str]:
-    """At most one condition on the searched text that a text holding all ``infixes`` meets, for the index."""
-    for infix in infixes:
-        if infix.is_word and len(infix.text) > 1:
-            return [_holds_words([infix.text], context)]
-        if len(infix.text) >= MIN_INFIX_CHARS:
-            return [_holds_infix(infix.text, context)]
-    return []
+    """At most one condition on the searched text that a text holding all ``infixes`` meets, for the index.
+
+    Whole words are worth more than a longer stretch: they are looked up, it is compared with every word there is.
+    """
+    words, stretch = _best_hint(infixes)
+    if words:
+        return [_holds_words(words, context)]
+    return [_holds_infix(stretch, context)] if stretch else []
+
+
+def _best_hint(infixes: Iterable[Infix]) -> tuple[list[str], str]:
+    """The whole words to look up, or else the one stretch; neither where the index does not narrow the search."""
+    found = list(infixes)
+    words = sorted({infix.text for infix in found if infix.is_word and len(infix.text) > 1})
+    longest = max((infix.text for infix in found), key=len, default="")
+    return words, longest if len(longest) >= MIN_INFIX_CHARS else ""
+
+
+def is_narrowed(leaf: SearchTest | PayloadLike) -> bool:
+    """Whether the index leaves candidates; otherwise the texts of every run in scope are read."""
+    match leaf:
+        case SearchTest(terms=terms):
+            return any(_narrows(term) for term in terms)
+        case PayloadLike(pattern=pattern):
+            return any(_best_hint(infix.unescaped() for infix in read_pattern(pattern).infixes))
+        case _:
+            assert_never(leaf)
+
+
+def _narrows(term: SearchTerm) -> bool:
+    match term:
+        case Word(text=text) | Phrase(text=text):
+            return _is_indexed(text)
+        case Prefix(text=text) | Substring(text=text):
+            return any(_best_hint(read_text_infixes(text)))
+        case _:
+            assert_never(term)
 
 
 def word_hints(text: str, context: FilterContext) -> list[str]:
@@ -57,10 +87,19 @@ def word_hints(text: str, context: FilterContext) -> list[str]:
 
     Not for numbers, whose spelling in JSON may differ, nor for text beyond ASCII, of which the index cuts other words.
     """
-    words = sorted(set(_ASCII_RUN.findall(text.lower())))
-    if not words or not text.isascii() or _NUMBER_LIKE.fullmatch(text):
+    words = _words_of_value(text)
+    return [_holds_words(words, context)] if words else []
+
+
+def _words_of_value(text: str) -> list[str]:
+    if not text.isascii() or _NUMBER_LIKE.fullmatch(text):
         return []
-    return [_holds_words(words, context)]
+    return sorted(set(_ASCII_RUN.findall(text.lower())))
+
+
+def is_value_narrowed(text: str, *, is_pattern: bool) -> bool:
+    """Whether a value that equals the text or matches the pattern has words to look up."""
+    return any(_best_hint(read_pattern(text).infixes)) if is_pattern else bool(_words_of_value(text))
 
 
 def _holds_words(words: list[str], context: FilterContext) -> str:
@@ -127,9 +166,7 @@ def _substring(text: str, fields: tuple[SearchField, ...], context: FilterContex
 
 def _infix_of(text: str, context: FilterContext) -> list[str]:
     """At most one condition for the index; beside a foreign letter only the engine knows how words are cut."""
-    longest = max(_ASCII_RUN.findall(text), key=len, default="")
-    usable = text.isascii() and len(longest) >= MIN_INFIX_CHARS
-    return [_holds_infix(longest, context)] if usable else []
+    return infix_hints(read_text_infixes(text), context)
 
 
 def _normal_form(text: str, context: FilterContext) -> tuple[str, str]:
