@@ -200,6 +200,46 @@ FEEDBACK_COLUMNS: Final[tuple[ExportColumn, ...]] = (
 )
 
 
+def _flat(name: str, type_: ColumnType, doc: str) -> ExportColumn:
+    """A column that ``model.flat_trace`` makes."""
+    return ExportColumn(name=name, type=type_, sql="NULL", doc=doc)
+
+
+FLATTENED_COLUMNS: Final[tuple[ExportColumn, ...]] = (
+    _flat("trace_id", ColumnType.TEXT, "Id of the trace and of its root."),
+    _flat("session_id", ColumnType.TEXT, "Project."),
+    _flat("name", ColumnType.TEXT, "Name of the root."),
+    _flat("run_type", ColumnType.TEXT, "Type of the root."),
+    _flat("status", ColumnType.TEXT, "Status of the root."),
+    _flat("start_time", ColumnType.TIME, "Start of the root."),
+    _flat("end_time", ColumnType.TIME, "End of the root; null while it has not ended."),
+    _flat("latency_s", ColumnType.NUMBER, "Seconds from start to end."),
+    _flat("error", ColumnType.TEXT, "Error of the root."),
+    _flat("thread_id", ColumnType.TEXT, "Thread that the root's metadata names."),
+    _flat("tags", ColumnType.TEXTS, "Tags of the root."),
+    _flat("run_count", ColumnType.INTEGER, "Runs of the trace, the root included."),
+    _flat("open_run_count", ColumnType.INTEGER, "Those that have not ended."),
+    _flat("error_count", ColumnType.INTEGER, "Those that failed."),
+    _flat("depth", ColumnType.INTEGER, "Runs on the longest path from the root down; 1 for a root alone."),
+    _flat("runs_by_type", ColumnType.JSON, "Runs of each type, a JSON object."),
+    _flat("tools_used", ColumnType.TEXTS, "Names of the tools that were called, in order of first call."),
+    _flat("tool_call_count", ColumnType.INTEGER, "Runs of the type `tool`."),
+    _flat("tool_calls", ColumnType.JSON, "Calls of each tool, a JSON object."),
+    _flat("failed_tools", ColumnType.TEXTS, "Names of the tools of which a call failed."),
+    _flat("models", ColumnType.TEXTS, "Models that were called, in order of first call."),
+    _flat("total_tokens", ColumnType.INTEGER, "Tokens of all runs of the trace."),
+    _flat("prompt_tokens", ColumnType.INTEGER, "Tokens of their prompts."),
+    _flat("completion_tokens", ColumnType.INTEGER, "Tokens of their completions."),
+    _flat("total_cost", ColumnType.COST, "Cost of all runs in US dollars; null where no run has one."),
+    _flat("prompt_cost", ColumnType.COST, "Cost of their prompts."),
+    _flat("completion_cost", ColumnType.COST, "Cost of their completions."),
+    _flat("inputs_preview", ColumnType.TEXT, "What the user said last, on one line of at most 250 characters."),
+    _flat("outputs_preview", ColumnType.TEXT, "What was answered, likewise."),
+    _flat("feedback", ColumnType.JSON, "Average score of each key of feedback on the root, a JSON object."),
+    _flat("version", ColumnType.INTEGER, "The highest version of its runs: of rows with one trace the highest counts."),
+)
+
+
 def columns_of(content: ContentKind) -> tuple[ExportColumn, ...]:
     """Every column that an export of this content may have, in their order."""
     match content:
@@ -208,7 +248,7 @@ def columns_of(content: ContentKind) -> tuple[ExportColumn, ...]:
         case ContentKind.FEEDBACK:
             return FEEDBACK_COLUMNS
         case ContentKind.FLATTENED:
-            raise NotImplementedError
+            return FLATTENED_COLUMNS
         case _:
             assert_never(content)
 

@@ -102,7 +102,9 @@ class ExportSource:
                     yield pieces
             case ContentKind.FEEDBACK:
                 with self._engine.stream(_feedback_statement(bulk, moment, columns)) as blocks:
-                    yield (_feedback_piece(batch, schema) for batch in blocks_to_batches(blocks))
+                    yield (
+                        _feedback_piece(batch, schema, bulk.query.sessions[0]) for batch in blocks_to_batches(blocks)
+                    )
             case ContentKind.FLATTENED:
                 with FlatRows(self._engine, bulk, moment, columns, schema).pieces() as pieces:
                     yield pieces
@@ -158,8 +160,11 @@ def _feedback_statement(bulk: BulkQuery, moment: Moment, columns: Sequence[Expor
     return feedback_rows(bulk, moment, ", ".join(cells), block_rows=FEEDBACK_BLOCK_ROWS)
 
 
-def _feedback_piece(batch: pa.RecordBatch, schema: pa.Schema) -> Piece:
+def _feedback_piece(batch: pa.RecordBatch, schema: pa.Schema, project_id: UUID) -> Piece:
+    """Rows of feedback; whose run was not known when it was written lacks the project, which is that of the run."""
     columns = [batch.column(f"c{index}").cast(field.type) for index, field in enumerate(schema)]
+    if "session_id" in schema.names:
+        columns[schema.names.index("session_id")] = pa.repeat(str(project_id), batch.num_rows)
     made = pa.RecordBatch.from_arrays(columns, schema=schema)
     return Piece(made, batch.column("k_start"), batch.column("k_id"))
 

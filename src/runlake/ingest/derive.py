@@ -17,9 +17,10 @@ from runlake.errors import MalformedError
 from runlake.ingest.costs import CallCost, CostBook
 from runlake.ingest.flatten import flatten_entries, flatten_pairs
 from runlake.ingest.large_payloads import NO_OBJECTS, LargePayloads
+from runlake.ingest.model_names import model_of
 from runlake.ingest.payloads import Json, decode_payload, member
 from runlake.ingest.previews import preview_inputs, preview_outputs
-from runlake.ingest.usage import MODEL_RUN_TYPES, NO_USAGE, Costs, TokenUsage, find_usage
+from runlake.ingest.usage import NO_USAGE, Costs, TokenUsage, find_usage
 from runlake.model.dotted_order import parse_dotted_order, root_segment
 from runlake.model.pairs import INPUT_LETTER, METADATA_LETTER, OUTPUT_LETTER, text_of
 from runlake.model.run import NO_ID, RunField, RunState, RunStatus, RunType
@@ -28,13 +29,6 @@ from runlake.wire.times import LATEST_US, parse_time
 THREAD_KEYS: Final = ("session_id", "conversation_id", "thread_id")
 """Metadata keys that name a run's thread, in order of precedence (documented upstream)."""
 
-_MODEL_PARAMS: Final = ("model", "model_name", "model_id", "modelId", "deployment_name", "azure_deployment")
-_MODEL_OUTPUT_PATHS: Final = (
-    ("llm_output", "model_name"),
-    ("llm_output", "model"),
-    ("generations", 0, 0, "message", "kwargs", "response_metadata", "model_name"),
-    ("model",),
-)
 _UUID7: Final = 7
 
 
@@ -128,9 +122,7 @@ _EXTRA: Final = msgspec.json.Decoder(_Extra)
 _EVENTS: Final = msgspec.json.Decoder(list[_Event])
 
 
-def derive_run(
-    state: RunState, *, now_us: int, prices: CostBook, payloads: LargePayloads = NO_OBJECTS
-) -> DerivedRun:
+def derive_run(state: RunState, *, now_us: int, prices: CostBook, payloads: LargePayloads = NO_OBJECTS) -> DerivedRun:
     """The derived columns of ``state``; never raises, whatever the payloads hold.
 
     The fields that are no payload must be as ``wire.run_writes`` lets them pass. ``now_us`` is used only for a run of
@@ -268,7 +260,10 @@ def _read_extra(data: object) -> _Extra:
 
 def _charges(outputs: Json, extra: _Extra, run_type: str, start_time: int, prices: CostBook) -> _Charges:
     usage = find_usage(outputs, extra.metadata, run_type)
-    model, provider = _model_of(outputs, extra, run_type), _string(member(extra.metadata, "ls_provider"))
+    model, provider = (
+        model_of(outputs, extra.metadata, extra.invocation_params, run_type),
+        _string(member(extra.metadata, "ls_provider")),
+    )
     if usage is None:
         return _Charges(model, provider)
     if usage.has_costs:
@@ -299,22 +294,6 @@ def _details(usage: TokenUsage, prompt_costs: Costs, completion_costs: Costs) ->
             {name: format(cost, "f") for name, cost in completion_costs.items()},
         )
     )
-
-
-def _model_of(outputs: Json, extra: _Extra, run_type: str) -> str:
-    """As the client names it, else as the call was made, else (for model calls) as the answer says."""
-    model = _string(member(extra.metadata, "ls_model_name"))
-    if model:
-        return model
-    for key in _MODEL_PARAMS if isinstance(extra.invocation_params, dict) else ():
-        model = _string(extra.invocation_params.get(key))
-        if model:
-            return model
-    for path in _MODEL_OUTPUT_PATHS if run_type in MODEL_RUN_TYPES else ():
-        model = _string(member(outputs, *path))
-        if model:
-            return model
-    return ""
 
 
 def _string(value: Json) -> str:
