@@ -33,13 +33,13 @@ from runlake.api.rate_limits import add_rate_headers
 from runlake.api.requests import HttpMetrics, RequestLog
 from runlake.api.workspaces import WORKSPACE_HANDLERS
 from runlake.config import Settings
-from runlake.export.wiring import start_exports
 from runlake.deletes.wiring import StartedDeletions, start_deletions
+from runlake.export.wiring import start_exports
 from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.writer import Writer
-from runlake.operations_wiring import Operations, open_operations, storage_check, watch_store
 from runlake.object_wiring import ObjectParts, open_objects
+from runlake.operations_wiring import Operations, open_operations, storage_check, watch_store
 from runlake.query.matching_traces import MatchingTraces
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
