@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from runlake.errors import FilterError, InvalidError, UserError
-from runlake.fql import Mode, read_filter
+from runlake.fql import Mode, read_bar, read_filter
 from runlake.fql.bound import BoundExpr, PairExists, PairFamily, Related, SearchTest, all_of, leaves
 from runlake.fql.terms import read_terms
 from runlake.model.run_stats import DEFAULT_STATS, TOKEN_STATS, StatsSelect
@@ -38,7 +38,11 @@ def check_run_query(
 ) -> tuple[RunQuery, list[UserError]]:
     """The typed query without the filters that cannot be read, and what is wrong with those."""
     filters = _Filters(mode)
-    search = [filters.free_text(spec.query, "query"), filters.free_text(spec.search_filter, "search_filter")]
+    search = [
+        filters.free_text(spec.query, "query"),
+        filters.free_text(spec.search_filter, "search_filter"),
+        filters.read(spec.search, "search", read_bar),
+    ]
     wanted = [expr for expr in search if expr is not None]
     query = RunQuery(
         tenant_id=tenant_id,
@@ -145,11 +149,13 @@ class _Filters:
         self._mode = mode
         self.problems: list[UserError] = []
 
-    def read(self, text: str | None, field: str) -> BoundExpr | None:
+    def read(
+        self, text: str | None, field: str, reader: Callable[..., BoundExpr | None] = read_filter
+    ) -> BoundExpr | None:
         if text is None:
             return None
         try:
-            return read_filter(text, field=field, mode=self._mode)
+            return reader(text, field=field, mode=self._mode)
         except FilterError as error:
             self.problems.append(error)
             return None

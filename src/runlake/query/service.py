@@ -143,6 +143,6 @@ class RunQueries:
 
 def _shape_of(spec: RunQuerySpec) -> QueryShape:
     """How much work a listing may be: whatever says a filter may have to read every payload of a project."""
-    if any((spec.filter, spec.trace_filter, spec.tree_filter, spec.query, spec.search_filter)):
+    if any((spec.filter, spec.trace_filter, spec.tree_filter, spec.query, spec.search_filter, spec.search)):
         return QueryShape.SEARCH
     return QueryShape.LIST if spec.trace is None else QueryShape.TRACE

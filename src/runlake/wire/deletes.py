@@ -143,7 +143,7 @@ def read_query_deletion(body: bytes) -> tuple[RunQuerySpec, bool]:
     sent = decode_object(body, _QUERY)
     spec = read_query(sent)
     named = (spec.ids, spec.trace, spec.parent_run, spec.run_type, spec.reference_examples, spec.start_time_from)
-    more = (spec.start_time_to, spec.error, spec.is_root, spec.query, spec.search_filter, spec.filter)
+    more = (spec.start_time_to, spec.error, spec.is_root, spec.query, spec.search_filter, spec.search, spec.filter)
     trees = (spec.trace_filter, spec.tree_filter)
     if all(value is None or value == () for value in (*named, *more, *trees)):
         raise InvalidError(

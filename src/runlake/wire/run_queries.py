@@ -66,6 +66,7 @@ class RunQueryBody(msgspec.Struct, kw_only=True, gc=False):
     trace_filter: Any = None
     tree_filter: Any = None
     search_filter: Any = None
+    search: Any = None
     is_root: Any = None
     skip_pagination: Any = None
     cursor: Any = None
@@ -77,6 +78,7 @@ class RunQueryBody(msgspec.Struct, kw_only=True, gc=False):
     interval: Any = None
     timezone: Any = None
     explain: Any = None
+    snippets: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class RunQuerySpec:
     is_root: bool | None = None
     query: str | None = None
     search_filter: str | None = None
+    search: str | None = None
     filter: str | None = None
     trace_filter: str | None = None
     tree_filter: str | None = None
@@ -133,6 +136,7 @@ class RunQuerySpec:
     groups: tuple[str, ...] | None = None
     interval: Interval | None = None
     explain: bool = False
+    snippets: bool = False
     usage_of: UsageOf = UsageOf.ROOTS_TRACE
 
 
@@ -171,6 +175,7 @@ def check_query(body: RunQueryBody, *, for_stats: bool = False) -> tuple[RunQuer
         is_root=is_root if is_root is not None else execution_order,
         query=reader.read("query", text_member),
         search_filter=reader.read("search_filter", text_member),
+        search=reader.read("search", text_member),
         filter=reader.read("filter", text_member),
         trace_filter=reader.read("trace_filter", text_member),
         tree_filter=reader.read("tree_filter", text_member),
@@ -184,6 +189,7 @@ def check_query(body: RunQueryBody, *, for_stats: bool = False) -> tuple[RunQuer
         groups=reader.read("groups", names_member) if for_stats else None,
         interval=read_interval(reader) if for_stats else None,
         explain=reader.read("explain", flag_member) or False,
+        snippets=reader.read("snippets", flag_member) or False,
     )
     return spec, reader.problems
 
