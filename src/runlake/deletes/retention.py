@@ -66,7 +66,7 @@ class Retention:
         if days is None:
             return Contents()
         limits = {**self._limits(tenant_id), project_id: self.now_us() - days * _DAY_US}
-        return self.deletions.preview(tenant_id, _expired(tenant_id, project_id, limits, at_most=None))
+        return self.deletions.preview(tenant_id, _expired(self.deletions, tenant_id, project_id, limits, at_most=None))
 
     def expire(self) -> int:
         """Order the deletion of everything that has expired; the number of deletions."""
@@ -79,7 +79,7 @@ class Retention:
 
     def _expire(self, tenant_id: UUID, project_id: UUID, limits: Mapping[UUID, int]) -> int:
         ordered = 0
-        selection = _expired(tenant_id, project_id, limits, at_most=TRACES_AT_ONCE)
+        selection = _expired(self.deletions, tenant_id, project_id, limits, at_most=TRACES_AT_ONCE)
         while _finds(self.deletions.engine, selection):
             deletion = self.deletions.order(tenant_id, selection, DeletionKind.RETENTION, project_id)
             _LOG.info("expired", project_id=str(project_id), traces=deletion.contents.traces)
@@ -106,14 +106,17 @@ def _finds(engine: Engine, selection: Selection) -> bool:
     return int(str(engine.select(Statement(sql, statement.params)).rows[0][0])) > 0
 
 
-def _expired(tenant_id: UUID, project_id: UUID, limits: Mapping[UUID, int], *, at_most: int | None) -> Selection:
+def _expired(
+    deletions: Deletions, tenant_id: UUID, project_id: UUID, limits: Mapping[UUID, int], *, at_most: int | None
+) -> Selection:
     def select(deletion_id: UUID) -> Statement:
         params = Params()
         tenant, project = params.add("UUID", tenant_id), params.add("UUID", project_id)
         limit = params.add("Int64", limits[project_id])
         projects = params.add("Array(UUID)", tuple(limits))
         starts = params.add("Array(Int64)", tuple(limits.values()))
-        hidden = f"SELECT trace_id FROM hidden_traces WHERE tenant_id = {tenant}"
+        named = params.add("Array(UUID)", deletions.moments.current(tenant_id).hidden_deletions)
+        hidden = f"SELECT trace_id FROM hidden_traces WHERE tenant_id = {tenant} AND deletion_id IN {named}"
         old = (
             f"SELECT trace_id FROM runs WHERE tenant_id = {tenant} AND session_id = {project}"
             f" AND start_time < fromUnixTimestamp64Micro({limit}) AND trace_id NOT IN ({hidden})"

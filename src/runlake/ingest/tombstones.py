@@ -38,8 +38,14 @@ class Tombstones:
         if tenant_id not in self._tenants:
             return frozenset()
         names = {run_id: _names(state) for run_id, state in states.items()}
-        deleted = self._find(tenant_id, (name for named in names.values() for name in named))
-        return self._drop({run_id for run_id, named in names.items() if not deleted.isdisjoint(named)})
+        deleted = set(self._find(tenant_id, (name for named in names.values() for name in named)))
+        found: set[UUID] = set()
+        while more := {run for run, named in names.items() if run not in found and not deleted.isdisjoint(named)}:
+            # A run may name nothing but its parent, which is among those that are dropped here.
+            found |= more
+            deleted |= more
+        self._remember(tenant_id, found)
+        return self._drop(found)
 
     def living_feedback(self, feedback: Sequence[Feedback]) -> Sequence[Feedback]:
         """The feedback that is not about a deleted trace."""
@@ -59,6 +65,15 @@ class Tombstones:
         tenant, wanted = params.add("UUID", tenant_id), params.add("Array(UUID)", tuple(set(ids)))
         sql = f"SELECT id FROM deleted_ids WHERE tenant_id = {tenant} AND id IN {wanted}"
         return frozenset(UUID(str(row[0])) for row in self._engine.select(Statement(sql, params.as_tuple())).rows)
+
+    def _remember(self, tenant_id: UUID, dropped: set[UUID]) -> None:
+        """Children of what is dropped are to be known as well."""
+        if not dropped:
+            return
+        params = Params()
+        tenant, ids = params.add("UUID", tenant_id), params.add("Array(UUID)", tuple(dropped))
+        sql = f"INSERT INTO deleted_ids (tenant_id, id, deleted_at) SELECT {tenant}, arrayJoin({ids}), now()"
+        self._engine.command(Statement(sql, params.as_tuple()))
 
     def _drop(self, found: set[UUID]) -> frozenset[UUID]:
         if found:
