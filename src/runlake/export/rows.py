@@ -1,7 +1,6 @@
-"""Rows of runs as Arrow batches: one statement a table, in order; what does not fit into a block is put in afterwards.
+"""Rows of runs as Arrow batches: one statement a table, in order; the engine makes the columns.
 
-The engine makes the columns; Python touches only rows with something unusual: a payload too large for a block, NaN or
-Infinity in a payload (no reader of JSON but Python takes them, so they become null), and feedback.
+Python touches only what is unusual: payloads that need care (``export.payloads``), and feedback.
 """
 
 from __future__ import annotations
@@ -15,23 +14,21 @@ from uuid import UUID
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from runlake.export.arrow import blocks_to_batches
+from runlake.export.arrow import arrow_schema, blocks_to_batches
 from runlake.export.columns import FEEDBACK_STATS, ExportColumn
+from runlake.export.payloads import ID, START, VERSION, Payloads, light_parts, payload_cell
+from runlake.model.export_content import ContentKind
 from runlake.model.run_record import RunRecord
-from runlake.query.bulk import BulkQuery, heaviest, one_cell, ordered_rows
+from runlake.query.bulk import BulkQuery, heaviest, ordered_rows
 from runlake.query.related import add_feedback, feedback_sql
 from runlake.query.request import PageKey
 from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.store.columns import RUN_COLUMNS
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moment
-from runlake.wire.json_text import without_constants
+from runlake.store.objects import ObjectStore
 from runlake.wire.runs import feedback_stats
-
-LARGE_CELL_BYTES: Final = 1 << 20
-"""A larger payload is read by itself: blocks are bounded by rows, so their rows must be of like size."""
 
 BLOCK_BYTES: Final = 16 << 20
 """What a block of the engine, and a batch of an export, should not weigh more than."""
@@ -41,14 +38,7 @@ MIN_BLOCK_ROWS: Final = 16
 MAX_BATCH_ROWS: Final = 8_000
 _WEIGHED_ROWS: Final = 250
 
-_START: Final = "k_start"
-_ID: Final = "k_id"
-_VERSION: Final = "k_version"
-_FLAGS: Final = "k_flags"
-_LARGE: Final = "k_large"
 _JUDGED: Final = "k_judged"
-_CONSTANT_BITS: Final = 8
-"""``k_flags``: from bit 0 on the payload columns that are too large, from this bit on those with NaN or Infinity."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +73,21 @@ class RunRows:
     """Reads the runs of one ``BulkQuery`` at one moment. Blocks; leaving ``pieces`` ends the engine's work."""
 
     def __init__(
-        self, engine: Engine, bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn], schema: pa.Schema
+        self,
+        engine: Engine,
+        bulk: BulkQuery,
+        moment: Moment,
+        columns: Sequence[ExportColumn],
+        *,
+        content: ContentKind = ContentKind.RUNS,
+        objects: ObjectStore | None = None,
     ) -> None:
         self._engine = engine
         self._bulk = bulk
         self._moment = moment
         self._columns = columns
-        self._schema = schema
-        self._payloads = [index for index, column in enumerate(columns) if column.payload]
+        self._schema = arrow_schema(columns, content)
+        self._payloads = Payloads(engine, bulk, moment, columns, objects)
         self._feedback_index = next((i for i, column in enumerate(columns) if column.name == FEEDBACK_STATS), None)
 
     @contextmanager
@@ -108,63 +105,31 @@ class RunRows:
             yield (piece for batch in _gathered(blocks_to_batches(blocks)) for piece in self._pieces_of(batch, table))
 
     def _cells(self) -> Iterator[str]:
-        yield f"toUnixTimestamp64Micro(start_time) AS {_START}, toString(id) AS {_ID}, version AS {_VERSION}"
-        names = [self._columns[index].sql for index in self._payloads]
-        too_large = [
-            f"bitShiftLeft(toUInt32({name}.size > {LARGE_CELL_BYTES}), {bit})" for bit, name in enumerate(names)
-        ]
-        constants = [
-            f"bitShiftLeft(toUInt32(multiSearchAny({name}, ['NaN', 'Infinity'])), {bit + _CONSTANT_BITS})"
-            for bit, name in enumerate(names)
-        ]
-        weights = [f"if({name}.size > {LARGE_CELL_BYTES}, {name}.size, 0)" for name in names]
-        yield f"{' + '.join(too_large + constants) or 'toUInt32(0)'} AS {_FLAGS}"
-        yield f"toUInt64({' + '.join(weights) or '0'}) AS {_LARGE}"
+        yield f"toUnixTimestamp64Micro(start_time) AS {START}, toString(id) AS {ID}, version AS {VERSION}"
+        yield self._payloads.cells()
         for index, column in enumerate(self._columns):
-            yield f"{_cell(column)} AS c{index}"
+            yield f"{payload_cell(column) if column.payload else column.sql} AS c{index}"
 
     def _block_rows(self) -> int:
         """So many rows that the heaviest block is small; blocks are bounded by rows alone."""
-        if not self._payloads:
+        size = self._payloads.weight()
+        if size is None:
             return MAX_BLOCK_ROWS
-        sizes = (f"least({self._columns[i].sql}.size, {LARGE_CELL_BYTES})" for i in self._payloads)
-        statement = heaviest(self._bulk, self._moment, " + ".join(sizes), rows=_WEIGHED_ROWS)
+        statement = heaviest(self._bulk, self._moment, size, rows=_WEIGHED_ROWS)
         weight = int(str(self._engine.select(statement).rows[0][0] or 0))
         return max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, BLOCK_BYTES * _WEIGHED_ROWS // max(1, weight)))
 
     def _pieces_of(self, batch: pa.RecordBatch, table: RunTable) -> Iterator[Piece]:
-        for part in _light_parts(batch):
+        for part in light_parts(batch, BLOCK_BYTES):
             columns = [part.column(f"c{index}") for index in range(len(self._columns))]
-            self._put_right(columns, part, table)
+            self._payloads.put_right(columns, part, table)
             if self._feedback_index is not None:
                 columns[self._feedback_index] = self._feedback(part)
             made = [
                 column if column.type == field.type else column.cast(field.type)
                 for column, field in zip(columns, self._schema, strict=True)
             ]
-            yield Piece(pa.RecordBatch.from_arrays(made, schema=self._schema), part.column(_START), part.column(_ID))
-
-    def _put_right(self, columns: list[pa.Array], batch: pa.RecordBatch, table: RunTable) -> None:
-        """Read payloads that were left out, and take constants that are no JSON out of payloads."""
-        flags = batch.column(_FLAGS)
-        if not pc.max(flags).as_py():
-            return
-        for bit, index in enumerate(self._payloads):
-            rows = [row for row, flag in enumerate(flags.to_pylist()) if flag & (0x101 << bit)]
-            if rows:
-                cells = columns[index].to_pylist()
-                for row in rows:
-                    if flags[row].as_py() & (1 << bit):
-                        cells[row] = self._large_cell(batch, row, table, self._columns[index])
-                    cells[row] = without_constants(cells[row].encode()).decode() if cells[row] else cells[row]
-                columns[index] = pa.array(cells, pa.string())
-
-    def _large_cell(self, batch: pa.RecordBatch, row: int, table: RunTable, column: ExportColumn) -> str:
-        key = PageKey(start_time=batch.column(_START)[row].as_py(), run_id=UUID(batch.column(_ID)[row].as_py()))
-        version = batch.column(_VERSION)[row].as_py()
-        statement = one_cell(self._bulk, self._moment, table, f"{column.sql} AS cell", at=key, version=version)
-        with self._engine.stream(statement) as blocks:
-            return str(next(blocks_to_batches(blocks)).column(0)[0].as_py())
+            yield Piece(pa.RecordBatch.from_arrays(made, schema=self._schema), part.column(START), part.column(ID))
 
     def _feedback(self, batch: pa.RecordBatch) -> pa.Array:
         """``feedback_stats`` of each row, as a page has it."""
@@ -185,7 +150,7 @@ class RunRows:
 
 
 def _pairs(batch: pa.RecordBatch) -> Iterator[tuple[str, bool]]:
-    return zip(batch.column(_ID).to_pylist(), batch.column(_JUDGED).to_pylist(), strict=True)
+    return zip(batch.column(ID).to_pylist(), batch.column(_JUDGED).to_pylist(), strict=True)
 
 
 def _record(run_id: str) -> RunRecord:
@@ -196,12 +161,6 @@ def _stats_text(record: RunRecord | None) -> str | None:
     if record is None or not record.feedback:
         return None
     return msgspec.json.encode(feedback_stats(record.feedback)).decode()
-
-
-def _cell(column: ExportColumn) -> str:
-    if not column.payload:
-        return column.sql
-    return f"if({column.sql}.size = 0 OR {column.sql}.size > {LARGE_CELL_BYTES}, NULL, {column.sql})"
 
 
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -218,20 +177,6 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             held, rows, weight = [], 0, 0
     if held:
         yield pa.concat_batches(held)
-
-
-def _light_parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in parts whose large payloads, once read, are together no heavier than one block or one row."""
-    if not pc.max(batch.column(_LARGE)).as_py():
-        yield batch
-        return
-    first = weight = 0
-    for row, size in enumerate(batch.column(_LARGE).to_pylist()):
-        if weight and weight + size > BLOCK_BYTES:
-            yield batch.slice(first, row - first)
-            first, weight = row, 0
-        weight += size
-    yield batch.slice(first)
 
 
 @contextmanager

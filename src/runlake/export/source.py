@@ -22,6 +22,7 @@ from runlake.query.read_request import LiveProjects
 from runlake.query.request import Order, PageKey, RunQuery
 from runlake.store.engine import Engine, Statement
 from runlake.store.moment import Moment, Moments
+from runlake.store.objects import ObjectStore
 
 FEEDBACK_BLOCK_ROWS: Final = 4_000
 _NO_TENANT: Final = UUID(int=0)
@@ -40,8 +41,11 @@ class ExportPiece:
 class ExportSource:
     """Reads from one store. Thread-safe; every call blocks. The ``ExportReader`` that there is."""
 
-    def __init__(self, *, engine: Engine, moments: Moments, live_projects: LiveProjects) -> None:
+    def __init__(
+        self, *, engine: Engine, moments: Moments, live_projects: LiveProjects, objects: ObjectStore | None = None
+    ) -> None:
         self._engine = engine
+        self._objects = objects
         self._moments = moments
         self._live_projects = live_projects
 
@@ -98,7 +102,8 @@ class ExportSource:
         schema = arrow_schema(columns, content)
         match content:
             case ContentKind.RUNS | ContentKind.TRACES:
-                with all_pieces(RunRows(self._engine, bulk, moment, columns, schema), moment) as pieces:
+                rows = RunRows(self._engine, bulk, moment, columns, content=content, objects=self._objects)
+                with all_pieces(rows, moment) as pieces:
                     yield pieces
             case ContentKind.FEEDBACK:
                 with self._engine.stream(_feedback_statement(bulk, moment, columns)) as blocks:
