@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import App, Parameter
 
 from runlake import __version__
+from runlake.cli_deletes import delete, retention_app
 from runlake.cli_keys import keys_app, tenants_app
 from runlake.config import SETTINGS, Settings, load_settings
 from runlake.errors import FilterError, RunlakeError, SettingsError
@@ -27,6 +28,8 @@ app: Final = App(
     version=__version__,
 )
 
+app.command(delete)
+app.command(retention_app)
 app.command(keys_app)
 app.command(tenants_app)
 

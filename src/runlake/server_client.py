@@ -1,0 +1,66 @@
+"""A running server as commands see it: one JSON request, one JSON answer, errors of our own tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Final
+
+from runlake.errors import RunlakeError, SettingsError, StoreUnavailableError, UserError
+
+URL_VARIABLE: Final = "LANGSMITH_ENDPOINT"
+KEY_VARIABLE: Final = "LANGSMITH_API_KEY"
+DEFAULT_URL: Final = "http://127.0.0.1:1984"
+_TIMEOUT_S: Final = 300.0
+
+
+class ServerClient:
+    """Asks one server, with the key of one caller. Blocks."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            raise SettingsError(f"--url must be the address of a server, such as {DEFAULT_URL}, not {url!r}")
+        self._url = url.rstrip("/")
+        self._headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
+
+    @classmethod
+    def from_environment(cls, url: str | None) -> ServerClient:
+        """The server at ``url``, or the one that clients in this environment send to."""
+        found = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+        return cls(found, os.environ.get(KEY_VARIABLE))
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> Any:
+        """The decoded answer; UserError says what the server refused, StoreUnavailableError that it does not answer."""
+        if query:
+            path = f"{path}?{urllib.parse.urlencode(query)}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data, self._headers, method=method)  # noqa: S310 -- checked
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 -- checked
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise _refusal(error) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise StoreUnavailableError(f"no answer from {self._url}: {reason}; is the server running there") from None
+
+    def project_id(self, name: str) -> str:
+        """The id of the project of that name; UserError when there is none."""
+        found = self.ask("GET", "/sessions", None, name=name, limit="1")
+        if not found:
+            raise UserError(f"no project is named {name!r}")
+        return str(found[0]["id"])
+
+
+def _refusal(error: urllib.error.HTTPError) -> RunlakeError:
+    try:
+        answer = json.loads(error.read())
+    except (OSError, ValueError):
+        answer = {}
+    detail = answer.get("detail") if isinstance(answer, dict) else None
+    return UserError(str(detail or f"the server answered with status {error.code}"))
