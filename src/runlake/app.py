@@ -17,6 +17,7 @@ from runlake.access_wiring import Entrance, open_entrance
 from runlake.api.asgi import AsgiApp
 from runlake.api.attachments import ATTACHMENT_HANDLERS
 from runlake.api.auth import CALLER_DEPENDENCIES
+from runlake.api.body_budget import BodyBudget
 from runlake.api.browsers import BrowserGuard
 from runlake.api.deletes import DELETE_HANDLERS, DeletionService
 from runlake.api.errors import EXCEPTION_HANDLERS
@@ -196,6 +197,7 @@ def _services(
     )
     ingest = IngestService(
         writer=parts.in_front_of(writer),
+        bodies=BodyBudget(settings.max_pending_bytes),
         max_decoded_body_bytes=settings.max_decoded_body_bytes,
         now_us=now_us,
         new_id=new_id,

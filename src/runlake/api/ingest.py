@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from runlake.api.auth import Access
+from runlake.api.body_budget import BodyBudget, BodyShare
 from runlake.api.parameters import read_path_id
 from runlake.errors import MalformedError, UserError
 from runlake.ingest.batch import BatchWriter, IngestBatch
@@ -55,21 +58,21 @@ class IngestService:
     """From a request's bytes to durable runs; ``max_decoded_body_bytes`` bounds what a compressed body may become."""
 
     writer: BatchWriter
+    bodies: BodyBudget
     max_decoded_body_bytes: int
     now_us: Callable[[], int]
     new_id: Callable[[], UUID]
     count_refused: Callable[[str, int], None] = lambda _reason, _count: None
 
     async def create_run(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
-        write = await self._read(request, lambda body: read_run(body, WriteKind.CREATE))
-        return await self._write_one(tenant_id, write)
+        return await self._write_one(tenant_id, request, partial(read_run, kind=WriteKind.CREATE))
 
     async def patch_run(self, tenant_id: UUID, run_id: UUID, request: Incoming) -> WriteAnswer:
-        write = await self._read(request, lambda body: read_run(body, WriteKind.PATCH, run_id=run_id))
-        return await self._write_one(tenant_id, write)
+        return await self._write_one(tenant_id, request, partial(read_run, kind=WriteKind.PATCH, run_id=run_id))
 
     async def write_batch(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
-        return await self._write(tenant_id, await self._read(request, read_batch))
+        with self.bodies.share() as share:
+            return await self._write(tenant_id, await self._read(request, share, read_batch))
 
     async def write_multipart(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
         content_type = request.headers.get("content-type", "")
@@ -78,27 +81,47 @@ class IngestService:
         def read(body: bytes) -> ReadBatch:
             return read_multipart(body, content_type, receipt)
 
-        return await self._write(tenant_id, await self._read(request, read))
+        with self.bodies.share() as share:
+            return await self._write(tenant_id, await self._read(request, share, read))
 
-    async def _read(self, request: Incoming, read: Callable[[bytes], T]) -> T:
+    async def _read(self, request: Incoming, share: BodyShare, read: Callable[[bytes], T]) -> T:
         """Decode and parse the body on another thread, so that a large one does not hold up small requests."""
-        body = await request.body()
+        body = await _receive(request, share)
         encoding = request.headers.get("content-encoding")
         limit_bytes = self.max_decoded_body_bytes
-        return await asyncio.to_thread(lambda: read(decode_body(body, encoding, limit_bytes=limit_bytes)))
+        return await asyncio.to_thread(
+            lambda: read(decode_body(body, encoding, limit_bytes=limit_bytes, claim=share.claim))
+        )
 
-    async def _write_one(self, tenant_id: UUID, write: RunWrite) -> WriteAnswer:
-        await self.writer.write(IngestBatch(tenant_id=tenant_id, runs=(write,)))
-        return WriteAnswer("run is stored", accepted=1)
+    async def _write_one(self, tenant_id: UUID, request: Incoming, read: Callable[[bytes], RunWrite]) -> WriteAnswer:
+        def read_alone(body: bytes) -> ReadBatch:
+            return ReadBatch((read(body),))
 
-    async def _write(self, tenant_id: UUID, read: ReadBatch) -> WriteAnswer:
-        accepted = len(read.writes) + len(read.feedback)
-        if read.refused and not accepted:
-            raise _all_refused(read.refused)
-        await self.writer.write(IngestBatch(tenant_id=tenant_id, runs=read.writes, feedback=read.feedback))
-        for refusal in read.refused:
+        with self.bodies.share() as share:
+            return await self._write(tenant_id, await self._read(request, share, read_alone), done="run is stored")
+
+    async def _write(self, tenant_id: UUID, read: ReadBatch, *, done: str = "batch is stored") -> WriteAnswer:
+        refused, accepted = read.refused, len(read.writes) + len(read.feedback)
+        if refused and not accepted:
+            raise _all_refused(refused)
+        batches = [IngestBatch(tenant_id=tenant_id, runs=read.writes, feedback=read.feedback)]
+        # No frame but the writer's holds the payloads, so that what it puts elsewhere is free during the commit.
+        del read
+        await self.writer.write(batches.pop())
+        for refusal in refused:
             self.count_refused(refusal.error.code, 1)
-        return WriteAnswer("batch is stored", accepted, tuple(_refused(refusal) for refusal in read.refused))
+        return WriteAnswer(done, accepted, tuple(_refused(refusal) for refusal in refused))
+
+
+async def _receive(request: Incoming, share: BodyShare) -> bytes:
+    """The body as sent; claimed before it is read where its length is announced. The request does not keep it."""
+    share.claim(request.content_length or 0)
+    announced, body = share.size_bytes, BytesIO()
+    async for chunk in request.stream():
+        body.write(chunk)
+        if body.tell() > announced:
+            share.claim(len(chunk))
+    return body.getvalue()
 
 
 def _refused(refusal: Refusal) -> RefusedWrite:

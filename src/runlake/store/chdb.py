@@ -44,6 +44,10 @@ _ARROW_SETTINGS: Final[Mapping[str, int | str]] = {
 _MAX_CACHE_BYTES: Final = 64 << 20
 """Four caches of this size hold the marks and index blocks of some ten million runs."""
 
+_LARGE_BYTES: Final = 16 << 20
+_GIVE_MEMORY_BACK: Final = Statement("SYSTEM JEMALLOC PURGE")
+"""After a large insert the engine's allocator keeps several times its size for later, for ever on an idle server."""
+
 _MEMORY_LIMIT_CODE: Final = 241
 _TIMEOUT_CODE: Final = 159
 _DISK_FULL_CODE: Final = 243
@@ -124,6 +128,8 @@ class ChdbEngine:
         with self._handle() as handle, _as_file(rows) as path:
             sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM file('{path}', {_ROW_FORMAT})"
             self._query(handle, Statement(f"{sql} SETTINGS {_INSERT_SETTINGS}"))
+            if Path(path).stat().st_size >= _LARGE_BYTES:
+                self._query(handle, _GIVE_MEMORY_BACK)
 
     def close(self) -> None:
         """End every handle; the engine writes nothing afterwards."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BytesIO
 from typing import Final
 from uuid import UUID
 
@@ -63,10 +64,10 @@ class ObjectStore:
 
     def payload(self, tenant_id: UUID, run_id: UUID, ref: PayloadRef) -> bytes:
         """The JSON bytes as received; MissingObjectError when they are gone or damaged."""
-        whole = bytearray()
+        whole = BytesIO()
         for chunk in self.payload_chunks(tenant_id, run_id, ref):
-            whole += chunk
-        return bytes(whole)
+            whole.write(chunk)
+        return whole.getvalue()
 
     def payload_chunks(self, tenant_id: UUID, run_id: UUID, ref: PayloadRef) -> Iterator[bytes]:
         """As ``payload``, a chunk at a time; a damaged object fails before its last chunk is given out."""

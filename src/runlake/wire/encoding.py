@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Final, Protocol
 
@@ -29,6 +29,7 @@ ZSTD_WINDOW_LOG: Final = 23
 """Largest zstd window, as a power of two: the 8 MiB that RFC 9659 allows as content encoding."""
 
 _CHUNK_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 1024 * 1024
 _GZIP_BITS: Final = 31
 _ZLIB_BITS: Final = 15
 _RAW_DEFLATE_BITS: Final = -15
@@ -41,11 +42,19 @@ class _Decoder(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: memoryview, max_length: int, /) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
 
 
-def decode_body(body: bytes, content_encoding: str | None, *, limit_bytes: int) -> bytes:
+def _claim_nothing(size_bytes: int) -> None:
+    """For bodies whose size is no matter."""
+
+
+def decode_body(
+    body: bytes, content_encoding: str | None, *, limit_bytes: int, claim: Callable[[int], None] = _claim_nothing
+) -> bytes:
     """The plain body; ``content_encoding`` is the header's value, None when there is none.
+
+    ``claim`` is told the bytes of every piece that decompressing adds, and may raise to stop it.
 
     Raises ``TooLargeError`` beyond ``limit_bytes`` of plain body (allocating no more than about that) and
     ``MalformedError`` for a damaged body or an encoding that is not one of ``ACCEPTED_ENCODINGS``.
@@ -55,7 +64,7 @@ def decode_body(body: bytes, content_encoding: str | None, *, limit_bytes: int) 
         if len(body) > limit_bytes:
             raise _too_large(limit_bytes)
         return body
-    return _expand(body, name, _maker_of(name, body), limit_bytes)
+    return _expand(body, name, _maker_of(name, body), limit_bytes, claim)
 
 
 def _maker_of(name: str, body: bytes) -> Callable[[], _Decoder]:
@@ -81,7 +90,9 @@ def _has_zlib_head(body: bytes) -> bool:
     return len(head) == 2 and head[0] & 0x0F == 8 and int.from_bytes(head, "big") % 31 == 0  # noqa: PLR2004 - RFC 1950
 
 
-def _expand(body: bytes, name: str, make: Callable[[], _Decoder], limit_bytes: int) -> bytes:
+def _expand(
+    body: bytes, name: str, make: Callable[[], _Decoder], limit_bytes: int, claim: Callable[[int], None]
+) -> bytes:
     """Run one decoder per member over ``body`` in chunks, so that no member copies the whole rest of it."""
     view, plain = memoryview(body), BytesIO()
     decoder, position, members = make(), 0, 1
@@ -92,17 +103,31 @@ def _expand(body: bytes, name: str, make: Callable[[], _Decoder], limit_bytes: i
                 raise TooLargeError(f"the {name} body has more than {MAX_MEMBERS} members; send one")
         chunk = view[position : position + _CHUNK_BYTES]
         try:
-            plain.write(decoder.decompress(chunk, limit_bytes - plain.tell() + 1))
+            for piece in _pieces(decoder, chunk):
+                claim(len(piece))
+                plain.write(piece)
+                if plain.tell() > limit_bytes:
+                    raise _too_large(limit_bytes)
         except (zlib.error, zstd.ZstdError, EOFError) as error:
             message = f"the body is not valid {name}: damaged near byte {position} ({error})"
             raise MalformedError(message, field="body", position=position) from error
-        if plain.tell() > limit_bytes:
-            raise _too_large(limit_bytes)
         position += len(chunk) - len(decoder.unused_data)
     if not decoder.eof:
         message = f"the body is not valid {name}: it is cut short at byte {len(body)}"
         raise MalformedError(message, field="body", position=len(body))
     return plain.getvalue()
+
+
+def _pieces(decoder: _Decoder, chunk: memoryview) -> Iterator[bytes]:
+    """What ``chunk`` expands to, a bounded piece at a time: a few bytes of it may stand for gigabytes."""
+    data: bytes | memoryview = chunk
+    while True:
+        piece = decoder.decompress(data, _PIECE_BYTES)
+        yield piece
+        # Input that did not fit is handed back by zlib and kept inside by zstd.
+        data = getattr(decoder, "unconsumed_tail", b"")
+        if decoder.eof or (len(piece) < _PIECE_BYTES and not data):
+            return
 
 
 def _too_large(limit_bytes: int) -> TooLargeError:

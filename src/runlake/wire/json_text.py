@@ -8,6 +8,7 @@ Everything else that fails is the sender's mistake and becomes a ``MalformedErro
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -25,6 +26,7 @@ ShapeT = TypeVar("ShapeT", bound=msgspec.Struct)
 
 _CHECKER: Final = msgspec.json.Decoder(msgspec.Raw)
 _CONSTANTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?Infinity|NaN')
+_UTF8_PART_BYTES: Final = 1 << 20
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -195,7 +197,15 @@ def _skip(text: str, position: int) -> int:
 
 
 def _check_utf8(data: bytes) -> bytes:
-    if not data.isascii():
+    if data.isascii():
+        return data
+    # As text a large payload with one rare character takes four times its bytes, so it is read in parts.
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _UTF8_PART_BYTES):
+            decoder.decode(data[start : start + _UTF8_PART_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
         _utf8_text(data)
     return data
 
