@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
+from runlake.api.notes import note_headers
 from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import RunStats
@@ -44,7 +45,9 @@ async def query_runs(
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
     link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    return _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link))
+    answer = _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link))
+    answer.headers.update(note_headers(page.notes))
+    return answer
 
 
 @post(
@@ -113,6 +116,7 @@ def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl) -> byte
             runs=[encoder.body(run) for run in page.runs],
             cursors=Cursors(page.next_cursor),
             explanation=msgspec.UNSET if page.explanation is None else page.explanation,
+            search_snippets=msgspec.UNSET if page.snippets is None else page.snippets,
         )
     )
 

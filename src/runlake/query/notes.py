@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from runlake.errors import RunlakeError
 from runlake.fql.bound import (
     BoundExpr,
     Comparator,
@@ -24,10 +25,11 @@ from runlake.fql.bound import (
     TagTest,
     leaves,
 )
-from runlake.query.names import MAX_VALUE_CHARS, NameKind
+from runlake.query.names import MAX_VALUE_CHARS, NameKind, NameReader
 from runlake.query.pair_sql import is_pair_narrowed
 from runlake.query.request import RunQuery
 from runlake.query.search_sql import is_narrowed
+from runlake.store.moment import Moment
 
 MAX_NOTES: Final = 10
 _FILTERS: Final = ("filter", "search", "trace_filter", "tree_filter")
@@ -140,3 +142,16 @@ def _names(leaf: Leaf) -> Iterator[tuple[NameKind, str]]:
             yield NameKind.TAG, str(tag)
         case _:
             return
+
+
+def notes_on(query: RunQuery, moment: Moment, names: NameReader, *, is_empty: bool) -> tuple[Note, ...]:
+    """The notes on an answer; what an empty one may owe to a misspelt name costs one or two small reads."""
+    notes = scan_notes(query)
+    asked = names_asked_for(query) if is_empty else []
+    if asked:
+        try:
+            known = {kind: names.names(kind, query, moment) for kind in dict.fromkeys(thing.kind for thing in asked)}
+        except RunlakeError:
+            return tuple(notes)  # The answer itself is there, and empty; it does not fail for want of a hint.
+        notes += unknown_notes(asked, known)
+    return tuple(notes[:MAX_NOTES])

@@ -11,11 +11,14 @@ from runlake.errors import NotFoundError
 from runlake.fql import Mode
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import RunStats, StatsBucket
+from runlake.model.snippet import RunSnippets
 from runlake.model.usage import UsageOf
 from runlake.query.explain import explain_query
 from runlake.query.fetch import RunFetcher
 from runlake.query.lanes import LIGHT, QueryLanes, QueryShape
 from runlake.query.listing import Listings
+from runlake.query.names import NameReader
+from runlake.query.notes import Note, notes_on
 from runlake.query.read_request import (
     LiveProjects,
     check_run_query,
@@ -25,6 +28,7 @@ from runlake.query.read_request import (
     wanted_stats,
 )
 from runlake.query.request import QueryLimits, RunQuery
+from runlake.query.snippets import find_snippets, with_searched_fields
 from runlake.query.stats import StatsReader
 from runlake.store.engine import Engine
 from runlake.store.moment import Moments
@@ -44,6 +48,8 @@ class ListedRuns:
     next_cursor: str | None
     select: frozenset[RunSelect]
     explanation: str | None = None
+    snippets: dict[str, RunSnippets] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class RunQueries:
@@ -71,6 +77,7 @@ class RunQueries:
         self._light_fetcher = RunFetcher(engine, limits, objects)
         self._search_fetcher = RunFetcher(engine, limits, objects)
         self._stats = StatsReader(engine, limits)
+        self._names = NameReader(engine, limits)
 
     async def page(self, spec: RunQuerySpec, *, tenant_id: UUID, mode: Mode = Mode.LENIENT) -> ListedRuns:
         """One page of the runs that ``spec`` asks for."""
@@ -100,14 +107,22 @@ class RunQueries:
 
     def _page(self, spec: RunQuerySpec, tenant_id: UUID, mode: Mode, shape: QueryShape) -> ListedRuns:
         listing = self._listings.open(spec, tenant_id=tenant_id, mode=mode)
-        query, moment = listing.query, listing.moment
+        query, moment = with_searched_fields(listing.query) if spec.snippets else listing.query, listing.moment
         fetcher = self._light_fetcher if shape in LIGHT else self._search_fetcher
         page = fetcher.page(query, moment)
         token = None
         if page.next_after is not None and spec.paginate:
             token = self._listings.token(listing, page.next_after)
         explanation = explain_query(query, moment, self._limits, engine=self._engine) if spec.explain else None
-        return ListedRuns(runs=page.runs, next_cursor=token, select=query.select, explanation=explanation)
+        is_empty = not page.runs and query.after is None
+        return ListedRuns(
+            runs=page.runs,
+            next_cursor=token,
+            select=listing.query.select,
+            explanation=explanation,
+            snippets=find_snippets(query, page.runs) if spec.snippets else None,
+            notes=notes_on(query, moment, self._names, is_empty=is_empty),
+        )
 
     def _run(
         self,

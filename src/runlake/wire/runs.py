@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from runlake.model.run_record import FeedbackSummary, RunRecord, RunSelect
+from runlake.model.snippet import RunSnippets
 from runlake.model.run_stats import RunStats
 from runlake.wire.times import format_time
 
@@ -115,13 +116,14 @@ class Cursors(msgspec.Struct, frozen=True):
 
 
 class RunsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``POST /runs/query``. ``explanation`` is ours and only there when asked for."""
+    """The answer of ``POST /runs/query``. ``explanation`` and ``search_snippets`` are ours, there only when asked for."""
 
     runs: list[RunBody]
     cursors: Cursors
     search_cursors: None = None
     parsed_query: None = None
     explanation: str | UnsetType = UNSET
+    search_snippets: dict[str, RunSnippets] | UnsetType = UNSET
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
