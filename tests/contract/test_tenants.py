@@ -1,0 +1,312 @@
+"""Law 7: one tenant never sees or changes another's data, by any route of the application.
+
+Routes are enumerated, so a new one fails here until this file knows what a stranger would send it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httpx
+import pytest
+from litestar.handlers import HTTPRouteHandler
+
+from contract.server_process import ServerProcess
+from runlake.access_admin import DirectoryAdmin
+from runlake.api.auth import Access, declared_access
+from runlake.app import API_HANDLERS
+from runlake.model.access import KeyScope, with_implied
+
+SECRET: Final = "zebracrossing"
+"""In every text that the first tenant stores; in no answer to anybody else."""
+
+HANDLERS = cast("list[HTTPRouteHandler]", list(API_HANDLERS))
+ROUTES: Final = [
+    pytest.param(handler, method, path, id=f"{method} {path}")
+    for handler in HANDLERS
+    for path in sorted(handler.paths)
+    for method in sorted(handler.http_methods - {"OPTIONS"})
+]
+CLOSED: Final = [route for route in ROUTES if declared_access(cast("Any", route.values[0])) is not Access.PUBLIC]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """A server with its tenants' ``keys``, ``ids`` of what the owner has by path parameter, and all the owner sees."""
+
+    client: httpx.Client
+    keys: Mapping[str, str]
+    ids: dict[str, str] = field(default_factory=dict)
+    owned: dict[str, Any] = field(default_factory=dict)
+
+    def ask(self, who: str, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {**options.pop("headers", {}), "X-API-Key": self.keys[who]}
+        return self.client.request(method, path, headers=headers, **options)
+
+
+def owned(house: House) -> dict[str, Any]:
+    """What the first tenant has, as its own key shows it."""
+    ids = house.ids
+    run = {"session": [ids["session_id"]], "select": ["id", "name", "inputs", "outputs", "status", "feedback_stats"]}
+    paths = {
+        *("/sessions", "/feedback", "/api-key", "/retention", "/bulk-exports", "/bulk-exports/destinations"),
+        f"/runs/{ids['run_id']}",
+        f"/sessions/{ids['session_id']}/retention",
+    }
+    found: dict[str, Any] = {path: house.ask("owner", "GET", path).json() for path in sorted(paths)}
+    found["runs"] = house.ask("owner", "POST", "/runs/query", json=run).json()["runs"]
+    for key in found["/api-key"]:
+        key.pop("last_used_at")
+    return found
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("two-tenants")
+    data, exports = folder / "data", folder / "exports"
+    exports.mkdir()
+    keys = make_keys(data)
+    server = ServerProcess(data, "--auth", "required", "--export-roots", str(exports))
+    try:
+        with httpx.Client(base_url=server.url, timeout=20) as client:
+            house = House(client=client, keys=keys)
+            settle_in(house, exports)
+            house.owned.update(owned(house))
+            yield house
+    finally:
+        server.stop()
+
+
+def make_keys(data: Path) -> dict[str, str]:
+    """An admin of each tenant, and for the second one a key of each single scope."""
+    wanted = {"owner": "owners", "stranger": "strangers", "writer": "writers", "namesake": "namesakes"}
+    keys = {}
+    with DirectoryAdmin.open(data, create=True) as admin:
+        for who, tenant in wanted.items():
+            admin.create_tenant(tenant)
+            keys[who] = str(admin.create_key(tenant, {"scopes": ["admin"], "description": f"{who}'s"}).key)
+        for scope in KeyScope:
+            keys[scope.value] = str(admin.create_key("strangers", {"scopes": [scope.value]}).key)
+    return keys
+
+
+def settle_in(house: House, exports: Path) -> None:
+    """One of everything for the first tenant."""
+
+    def make(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = house.ask("owner", "POST", path, json=body)
+        assert answer.status_code < 300, (path, answer.text)
+        return cast("dict[str, Any]", answer.json())
+
+    project = make("/sessions", {"name": f"{SECRET} project", "description": SECRET})
+    times = {"start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"}
+    run_id = str(uuid.uuid4())
+    for identity in (run_id, str(uuid.uuid4())):
+        make(
+            "/runs",
+            {
+                "id": identity,
+                "session_id": project["id"],
+                "name": f"{SECRET} run",
+                "run_type": "llm",
+                "inputs": {"q": SECRET},
+                "outputs": {"a": SECRET},
+                "tags": [SECRET],
+                "extra": {"metadata": {"user": SECRET, "thread_id": "thread-1"}},
+                **times,
+            },
+        )
+    feedback = make("/feedback", {"run_id": run_id, "key": "k", "comment": SECRET, "score": 1})
+    key = make("/api-key", {"description": f"{SECRET} key"})
+    place = {"path": str(exports)}
+    destination = make(
+        "/bulk-exports/destinations", {"destination_type": "local", "display_name": f"{SECRET} place", "config": place}
+    )
+    window = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-03T00:00:00Z"}
+    export = make(
+        "/bulk-exports", {"bulk_export_destination_id": destination["id"], "session_id": project["id"], **window}
+    )
+    deletion = make("/runs/delete", {"session_id": project["id"], "trace_ids": [str(uuid.uuid4())]})
+    house.ids.update(
+        session_id=project["id"],
+        run_id=run_id,
+        feedback_id=feedback["id"],
+        key_id=key["id"],
+        destination_id=destination["id"],
+        bulk_export_id=export["id"],
+        deletion_id=deletion["id"],
+    )
+    wait_until_done(house)
+
+
+def wait_until_done(house: House) -> None:
+    """The export is over, so that nothing changes by itself any more."""
+    ends = time.monotonic() + 30
+    while house.ask("owner", "GET", f"/bulk-exports/{house.ids['bulk_export_id']}").json()["status"] != "Completed":
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
+    """What a stranger who has learnt all ids would send."""
+    run, project = ids["run_id"], ids["session_id"]
+    query = {"session": [project], "id": [run], "trace": run, "limit": 100}
+    bodies: dict[str, dict[str, Any]] = {
+        "/runs/query": {**query, "select": ["id", "name", "inputs", "outputs", "feedback_stats", "child_run_ids"]},
+        "/runs/query/validate": query,
+        "/runs/stats": query,
+        "/runs/delete": {"session_id": project, "trace_ids": [run]},
+        "/runs/delete/traces": {"session_id": project, "trace_ids": [run]},
+        "/runs/delete/query": query,
+        "/retention": {"days": 1},
+        "/sessions/{session_id:str}/retention": {"days": 1},
+        "/ttl-settings": {"longlived_ttl_days": 1},
+        "/sessions": {"name": "taken over", "id": project},
+        "/sessions/{session_id:str}": {"name": "taken over"},
+        "/feedback": {"id": ids["feedback_id"], "run_id": run, "key": "k", "score": 0},
+        "/feedback/eager": {"id": ids["feedback_id"], "run_id": run, "key": "k", "score": 0},
+        "/feedback/{feedback_id:str}": {"score": 0},
+        "/bulk-exports/destinations": {},
+        "/bulk-exports/destinations/{destination_id:str}": {"credentials": {}},
+        "/bulk-exports": {
+            "bulk_export_destination_id": ids["destination_id"],
+            "session_id": project,
+            "start_time": "2026-01-01T00:00:00Z",
+            "end_time": "2026-01-03T00:00:00Z",
+        },
+        "/bulk-exports/{bulk_export_id:str}": {"status": "Cancelled"},
+        "/workspaces": {"display_name": "third"},
+        "/api-key": {"scopes": ["operator"]},
+        "/runs": {"id": run, "session_id": project, "name": "taken over", "run_type": "chain"},
+        "/runs/{run_id:str}": {"outputs": {"taken": "over"}},
+        "/runs/batch": {"patch": [{"id": run, "trace_id": run, "outputs": {"taken": "over"}}]},
+    }
+    return bodies.get(path)
+
+
+def parameters_of(path: str, ids: Mapping[str, str]) -> dict[str, str]:
+    """Query parameters, where a route finds things by them."""
+    return {
+        "/sessions": {"id": ids["session_id"], "session_ids": ids["session_id"]},
+        "/feedback": {"run": ids["run_id"]},
+        "/bulk-exports/runs": {"source_bulk_export_id": ids["bulk_export_id"]},
+        "/runs/delete": {"session_id": ids["session_id"]},
+    }.get(path, {})
+
+
+def fill(path: str, ids: Mapping[str, str]) -> str:
+    for name, value in ids.items():
+        path = path.replace(f"{{{name}:str}}", value)
+    if "{" in path:
+        pytest.fail(f"settle_in makes nothing that {path} could name", pytrace=False)
+    return path
+
+
+def send(house: House, who: str, method: str, path: str) -> httpx.Response:
+    options: dict[str, Any] = {"params": parameters_of(path, house.ids)}
+    body = body_of(path, house.ids)
+    if body is not None and method in {"POST", "PUT", "PATCH"}:
+        options["json"] = body
+    return house.ask(who, method, fill(path, house.ids), **options)
+
+
+def test_the_first_tenant_sees_what_it_has(house: House) -> None:
+    """Else nothing below would prove anything."""
+    seen = house.owned
+    assert SECRET in seen[f"/runs/{house.ids['run_id']}"]["name"]
+    assert len(seen["runs"]) == 2
+    assert all(seen[path] for path in ("/sessions", "/feedback", "/api-key", "/bulk-exports"))
+
+
+@pytest.mark.parametrize(("handler", "method", "path"), ROUTES)
+def test_every_body_is_known_here(house: House, handler: HTTPRouteHandler, method: str, path: str) -> None:
+    if handler.opt.get("request_body") is not None:
+        assert body_of(path, house.ids) is not None, "add to body_of what a stranger would send"
+    fill(path, house.ids)
+
+
+@pytest.mark.parametrize(("handler", "method", "path"), CLOSED)
+def test_without_a_key_every_route_is_closed(house: House, handler: HTTPRouteHandler, method: str, path: str) -> None:
+    answer = house.client.request(method, fill(path, house.ids))
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("handler", "method", "path"), CLOSED)
+def test_a_key_of_another_scope_opens_no_route(house: House, handler: HTTPRouteHandler, method: str, path: str) -> None:
+    access = declared_access(handler)
+    assert access is not None
+    for scope in KeyScope:
+        if not access.value <= with_implied(frozenset({scope})):
+            answer = house.ask(scope.value, method, fill(path, house.ids))
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), scope
+
+
+@pytest.mark.parametrize(("handler", "method", "path"), CLOSED)
+def test_a_stranger_learns_and_changes_nothing(house: House, handler: HTTPRouteHandler, method: str, path: str) -> None:
+    """Adding goes by a tenant of its own, because whoever adds under an id of another's has that id then as well."""
+    adds = declared_access(handler) is Access.INGEST or (method, path) == ("POST", "/sessions")
+    answer = send(house, "writer" if adds else "stranger", method, path)
+    assert answer.status_code < 500
+    assert SECRET not in answer.text
+    if "{" in path and not adds:
+        assert answer.status_code in {403, 404}, answer.text
+    sent = str(answer.request.url) + answer.request.content.decode()
+    assert [identity for identity in house.ids.values() if identity in answer.text and identity not in sent] == []
+    if method != "GET":
+        assert owned(house) == house.owned
+
+
+def test_what_is_added_under_the_same_ids_is_another_thing(house: House) -> None:
+    run_id = house.ids["run_id"]
+    added = {"id": run_id, "name": "mine", "run_type": "chain", "start_time": "2026-02-01T00:00:00Z"}
+    assert house.ask("namesake", "POST", "/runs", json=added).status_code == 202
+    mine = house.ask("namesake", "GET", f"/runs/{run_id}").json()
+    assert mine["name"] == "mine"
+    assert SECRET not in str(mine)
+    assert owned(house) == house.owned
+
+
+def test_a_cursor_of_another_tenant_is_refused(house: House) -> None:
+    body = {"session": [house.ids["session_id"]], "limit": 1}
+    cursor = house.ask("owner", "POST", "/runs/query", json=body).json()["cursors"]["next"]
+    assert cursor
+    answer = house.ask("stranger", "POST", "/runs/query", json={**body, "cursor": cursor})
+    assert 400 <= answer.status_code < 500, answer.text
+    everything = house.ask("stranger", "POST", "/runs/query", json={"is_root": True, "limit": 1, "cursor": cursor})
+    assert everything.status_code == 400
+    assert SECRET not in answer.text + everything.text
+
+
+@pytest.mark.parametrize("text", [f'search("{SECRET}")', f'has(tags, "{SECRET}")', 'eq(feedback_key, "k")'])
+def test_a_search_stays_within_the_tenant(house: House, text: str) -> None:
+    for body in ({"filter": text}, {"trace_filter": text}, {"tree_filter": text}):
+        for path in ("/runs/query", "/runs/stats"):
+            answer = house.ask("stranger", "POST", path, json=body)
+            assert answer.status_code == 200, answer.text
+            assert SECRET not in answer.text
+            if path == "/runs/query":
+                assert answer.json()["runs"] == []
+
+
+@pytest.mark.parametrize("header", ["X-Tenant-Id", "x-tenant-id"])
+def test_the_tenant_cannot_be_chosen_by_a_header(house: House, header: str) -> None:
+    owner = house.ask("owner", "GET", "/settings").json()["id"]
+    own = house.ask("stranger", "GET", "/settings").json()["id"]
+    assert house.ask("stranger", "GET", "/sessions", headers={header: own}).status_code == 200
+    for other in (owner, str(uuid.uuid4()), "x"):
+        answer = house.ask("stranger", "GET", "/sessions", headers={header: other})
+        assert (answer.status_code, answer.json()["field"]) == (403, "X-Tenant-Id")
+    seen = house.ask("operator", "GET", "/sessions", headers={header: owner}).json()
+    assert [SECRET in project["name"] for project in seen] == [True]
+
+
+def test_a_workspace_list_is_complete_for_the_operator_alone(house: House) -> None:
+    assert [item["display_name"] for item in house.ask("stranger", "GET", "/workspaces").json()] == ["strangers"]
+    names = {item["display_name"] for item in house.ask("operator", "GET", "/workspaces").json()}
+    assert {"default", "owners", "strangers", "writers"} <= names
