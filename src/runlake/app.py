@@ -32,6 +32,7 @@ from runlake.api.projects import PROJECT_HANDLERS, ProjectService
 from runlake.api.query import RUN_QUERY_HANDLERS
 from runlake.api.rate_limits import add_rate_headers
 from runlake.api.requests import HttpMetrics, RequestLog
+from runlake.api.snapshots import SNAPSHOT_HANDLERS
 from runlake.api.workspaces import WORKSPACE_HANDLERS
 from runlake.config import Settings
 from runlake.deletes.wiring import StartedDeletions, start_deletions
@@ -40,22 +41,20 @@ from runlake.ingest.costs import CostBook
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.writer import Writer
 from runlake.object_wiring import ObjectParts, open_objects
-from runlake.operations_wiring import Operations, open_operations, storage_check, watch_store
+from runlake.operations_wiring import Operations, open_operations, watch_store
 from runlake.query.matching_traces import MatchingTraces
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
 from runlake.store.chdb import ChdbEngine
 from runlake.store.deletion_ledger import DeletionLedger
-from runlake.store.engine import Engine
+from runlake.store.engine import ENGINE_FOLDER, Engine
 from runlake.store.feedback import FeedbackReader
 from runlake.store.ledger import CURSOR_KEY, LEDGER_NAME, Ledger
 from runlake.store.lock import DataLock
 from runlake.store.moment import Moments
 from runlake.store.schema import migrate
 from runlake.wire.cursor import CursorSigner
-
-ENGINE_FOLDER: Final = "engine"
 
 API_HANDLERS: Final[tuple[Any, ...]] = (
     *RUN_QUERY_HANDLERS,
@@ -67,6 +66,7 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *EXPORT_HANDLERS,
     *WORKSPACE_HANDLERS,
     *KEY_HANDLERS,
+    *SNAPSHOT_HANDLERS,
     *HEALTH_HANDLERS,
 )
 """Every route of the API, in the order in which /docs shows them."""
@@ -126,13 +126,9 @@ def build(settings: Settings) -> Application:
             new_id=new_id,
         )
         opening.callback(deletes.worker.close)
-        exports = start_exports(
-            settings, engine=engine, moments=moments, ledger=ledger, now_us=now_us, new_id=new_id
-        )
+        exports = start_exports(settings, engine=engine, moments=moments, ledger=ledger, now_us=now_us, new_id=new_id)
         opening.callback(exports.workers.close)
-        watch_store(operations, engine=engine, writer=writer, now_us=now_us)
-        check_storage = storage_check(operations, engine=engine, ledger=ledger, writer=writer)
-        health = Health(data=settings.data, check_storage=check_storage)
+        watched = watch_store(settings, operations, engine=engine, ledger=ledger, writer=writer, now_us=now_us)
         services = _services(
             settings,
             operations,
@@ -143,9 +139,9 @@ def build(settings: Settings) -> Application:
             deletes=deletes,
             parts=parts,
         )
-        named = {**services, **entrance.services, "exports": exports.service, "health": health}
+        named = {**services, **entrance.services, **watched.services, "exports": exports.service}
         asgi = _make_asgi(settings, named, operations, entrance)
-        return Application(asgi=asgi, health=health, notice=entrance.notice, resources=opening.pop_all())
+        return Application(asgi=asgi, health=watched.health, notice=entrance.notice, resources=opening.pop_all())
 
 
 def _open_writer(

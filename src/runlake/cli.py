@@ -17,8 +17,10 @@ from cyclopts import App, Parameter
 from runlake import __version__
 from runlake.cli_deletes import delete, retention_app
 from runlake.cli_keys import keys_app, tenants_app
+from runlake.cli_operations import OPERATION_COMMANDS
 from runlake.config import SETTINGS, Settings, load_settings
 from runlake.errors import FilterError, RunlakeError, SettingsError
+from runlake.store.lock import write_address
 
 _USAGE_EXIT: Final = 2
 
@@ -32,6 +34,8 @@ app.command(delete)
 app.command(retention_app)
 app.command(keys_app)
 app.command(tenants_app)
+for command in OPERATION_COMMANDS:
+    app.command(command)
 
 Flags: Final[Any] = dataclasses.make_dataclass(
     "Flags",
@@ -79,6 +83,7 @@ def serve(
 def _greet(settings: Settings, port: int, notice: str | None) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
     url = settings.public_url or f"http://{host}:{port}"
+    write_address(settings.data, f"http://{host}:{port}")
     print(f"Runlake {__version__} serves {settings.data.resolve()} at {url} (API pages at {url}/docs)")
     print("To send traces here:")
     print(f"  export LANGSMITH_ENDPOINT={url} LANGSMITH_API_KEY={'rl_...' if settings.keys_required else 'any'}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runlake.api.health import Health
 from runlake.api.metrics import ServerMetrics, StoreMetrics, WriterMetrics
 from runlake.config import Settings
 from runlake.ingest.writer import Writer
 from runlake.query.lanes import QueryLanes
 from runlake.store.engine import Engine, Statement
 from runlake.store.inventory import read_inventory
-from runlake.store.ledger import Ledger
+from runlake.store.ledger import LEDGER_NAME, Ledger
+from runlake.store.snapshots import Snapshots, open_snapshots
 from runlake.store.space import Reserve
 
 
@@ -34,8 +36,29 @@ def open_operations(settings: Settings) -> Operations:
     return Operations(metrics=metrics, reserve=reserve, lanes=lanes)
 
 
-def watch_store(operations: Operations, *, engine: Engine, writer: Writer, now_us: Callable[[], int]) -> None:
-    """Register the measurements that are read from their owners at every scrape."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedStore:
+    """An open store's health and snapshots."""
+
+    health: Health
+    snapshots: Snapshots
+
+    @property
+    def services(self) -> dict[str, object]:
+        """What handlers ask for, by the name of their parameter."""
+        return {"health": self.health, "snapshots": self.snapshots}
+
+
+def watch_store(
+    settings: Settings,
+    operations: Operations,
+    *,
+    engine: Engine,
+    ledger: Ledger,
+    writer: Writer,
+    now_us: Callable[[], int],
+) -> WatchedStore:
+    """Register the measurements that are read from their owners at every scrape, and say when the store is well."""
     registry = operations.metrics.registry
     registry.register(WriterMetrics(writer.stats, now_us=now_us))
     registry.register(
@@ -46,14 +69,12 @@ def watch_store(operations: Operations, *, engine: Engine, writer: Writer, now_u
         )
     )
 
-
-def storage_check(operations: Operations, *, engine: Engine, ledger: Ledger, writer: Writer) -> Callable[[], None]:
-    """Raises unless writes and reads work at this moment."""
-
     def check() -> None:
         writer.check()
         operations.reserve.check()
         engine.select(Statement("SELECT 1"))
         ledger.check()
 
-    return check
+    health = Health(data=settings.data, check_storage=check)
+    snapshots = open_snapshots(engine, settings.data, LEDGER_NAME, exclusively=writer.wait_exclusively, now_us=now_us)
+    return WatchedStore(health=health, snapshots=snapshots)

@@ -173,6 +173,10 @@ class Writer:
         """Run ``work`` between two commits, for changes that must not meet a write (deleting a project)."""
         return self._enqueue(Pending(None, work, Future()))
 
+    def wait_exclusively(self, work: Callable[[], None]) -> None:
+        """``run_exclusively`` for callers with a thread of their own: return when it is done."""
+        self.run_exclusively(work).result()
+
     def stats(self) -> WriterStats:
         commits, runs, feedback = self._counts
         return WriterStats(

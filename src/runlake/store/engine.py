@@ -11,8 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
+
+ENGINE_FOLDER: Final = "engine"
+"""Where in a data directory the engine keeps its files."""
 
 ParamValue = (
     str

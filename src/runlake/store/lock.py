@@ -14,6 +14,8 @@ from typing import Final, Self
 from runlake.errors import SettingsError
 
 LOCK_NAME: Final = "runlake.lock"
+ADDRESS_NAME: Final = "runlake.address"
+"""Says where the server listens that holds the lock, for commands that want to ask it."""
 
 
 class DataLock:
@@ -21,6 +23,16 @@ class DataLock:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
+
+    @classmethod
+    def try_acquire(cls, directory: Path) -> Self | None:
+        """The lock of an existing directory; None when another process holds it."""
+        try:
+            return cls.acquire(directory)
+        except SettingsError:
+            if is_locked(directory):
+                return None
+            raise
 
     @classmethod
     def acquire(cls, directory: Path) -> Self:
@@ -52,3 +64,35 @@ class DataLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process holds the lock at this moment."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def write_address(directory: Path, url: str) -> None:
+    """Note where the server listens that holds the lock; readable for its own user alone."""
+    path = directory / ADDRESS_NAME
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{url}\n")
+
+
+def read_address(directory: Path) -> str | None:
+    """Where the server listens that holds the lock, None when it has not said; meaningless while nobody holds it."""
+    try:
+        return (directory / ADDRESS_NAME).read_text("ascii").strip() or None
+    except OSError:
+        return None
