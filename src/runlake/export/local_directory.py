@@ -140,4 +140,6 @@ def _told(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise DestinationError(f"{path}: {reason}", transient=error.errno not in _TERMINAL) from error
+        raise DestinationError(
+            f"the directory of the destination: {path}: {reason}", transient=error.errno not in _TERMINAL
+        ) from error

@@ -71,9 +71,12 @@ class PartitionExporter:
         spec = self.export.spec
         with self.storage.pending(path) as pending:
             writer = open_writer(spec.format, spec.compression, stream.schema, pending.sink)
-            for batch in stream.one_file():
-                writer.write(batch)
-            summary = writer.close()
+            try:
+                for batch in stream.one_file():
+                    writer.write(batch)
+            finally:
+                # After a failure too, while the sink is open: an abandoned writer would still write its end, later.
+                summary = writer.close()
             self.control.report(result, estimated_rows=estimated_rows)
             pending.publish()
         return ExportedFile(path=path, rows=summary.rows, bytes=summary.bytes, sha256=summary.sha256)

@@ -170,10 +170,15 @@ class ExportLedger:
             partition_by=(EXPORT_RUNS.c.tenant_id, EXPORT_RUNS.c.export_id),
             order_by=(EXPORT_RUNS.c.start_us, EXPORT_RUNS.c.id),
         )
+        served = _last_served()
         query = (
             sa.select(EXPORT_RUNS)
+            .join(
+                served,
+                sa.and_(served.c.tenant_id == EXPORT_RUNS.c.tenant_id, served.c.export_id == EXPORT_RUNS.c.export_id),
+            )
             .where(sa.or_(waiting, lost), sa.or_(EXPORT_RUNS.c.kind != RunKind.MANIFEST, sa.not_(blocked)))
-            .order_by(turn, EXPORT_RUNS.c.created_at)
+            .order_by(turn, served.c.served_at, EXPORT_RUNS.c.created_at)
             .limit(limit)
         )
         with self._ledger.reading() as connection:
@@ -242,6 +247,19 @@ class ExportLedger:
     def _exports(self, query: sa.Select[Any]) -> list[Export]:
         with self._ledger.reading() as connection:
             return [_record(Export, row, _EXPORT_JSON) for row in connection.execute(query).mappings()]
+
+
+def _last_served() -> sa.Subquery:
+    """When a run of each unfinished export was last begun; 0 when none was."""
+    same = sa.and_(EXPORTS.c.tenant_id == EXPORT_RUNS.c.tenant_id, EXPORTS.c.id == EXPORT_RUNS.c.export_id)
+    served_at = sa.func.coalesce(sa.func.max(EXPORT_RUNS.c.started_at), 0).label("served_at")
+    return (
+        sa.select(EXPORT_RUNS.c.tenant_id, EXPORT_RUNS.c.export_id, served_at)
+        .join(EXPORTS, same)
+        .where(EXPORTS.c.status.in_(UNFINISHED))
+        .group_by(EXPORT_RUNS.c.tenant_id, EXPORT_RUNS.c.export_id)
+        .subquery()
+    )
 
 
 def _lock_export(connection: Connection, tenant_id: UUID, export_id: UUID) -> Export:
