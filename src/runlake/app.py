@@ -47,6 +47,7 @@ from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
 from runlake.store.chdb import ChdbEngine
+from runlake.reading_wiring import READING_HANDLERS, reading_services
 from runlake.store.deletion_ledger import DeletionLedger
 from runlake.store.engine import ENGINE_FOLDER, Engine
 from runlake.store.feedback import FeedbackReader
@@ -59,12 +60,14 @@ from runlake.wire.cursor import CursorSigner
 API_HANDLERS: Final[tuple[Any, ...]] = (
     *RUN_QUERY_HANDLERS,
     *INGEST_HANDLERS,
+    *READING_HANDLERS,
     *ATTACHMENT_HANDLERS,
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
     *EXPORT_HANDLERS,
     *WORKSPACE_HANDLERS,
+    *EXPORT_STREAM_HANDLERS,
     *KEY_HANDLERS,
     *SNAPSHOT_HANDLERS,
     *HEALTH_HANDLERS,
@@ -213,6 +216,19 @@ def _services(
             retention=deletes.retention,
             matching=MatchingTraces(moments=moments, live_projects=ledger.live_project_ids, limits=limits),
             projects=ledger,
+        ),
+        **reading_services(
+            settings,
+            runs,
+            engine=engine,
+            moments=moments,
+            ledger=ledger,
+            limits=limits,
+            lanes=operations.lanes,
+            objects=parts.objects,
+            links=parts.links,
+            now_us=now_us,
+            new_id=new_id,
         ),
         "stamps": Stamps(now_us=now_us, new_id=new_id),
     }

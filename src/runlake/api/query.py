@@ -1,4 +1,4 @@
-"""Reads of runs: ``POST /runs/query``, ``POST /runs/query/validate``, ``GET /runs/{id}``, ``POST /runs/stats``."""
+"""Reads of runs: ``POST /runs/query``, ``POST /runs/query/validate`` and ``GET /runs/{id}``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.notes import note_headers
 from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.model.run_stats import RunStats
 from runlake.query.service import ListedRuns, RunQueries
 from runlake.wire.attachment_links import AttachmentLinks
 from runlake.wire.json_text import without_constants
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
-from runlake.wire.runs import AttachmentUrl, Cursors, RunBody, RunEncoder, RunsAnswer, StatsBody, Validation, stats_body
+from runlake.wire.runs import AttachmentUrl, Cursors, RunBody, RunEncoder, RunsAnswer, Validation
 
 _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunSelect.OUTPUTS_S3_URLS})
 
@@ -94,21 +93,6 @@ async def read_one_run(
     return _runs_json(request, await asyncio.to_thread(_encode_run, run, tenant_id, select, link))
 
 
-@post(
-    "/runs/stats",
-    status_code=200,
-    access=Access.READ,
-    summary="Statistics over runs",
-    opt={"request_body": RunQueryBody, "answer": StatsBody},
-)
-async def query_stats(
-    request: AnyRequest, tenant_id: NamedDependency[UUID], runs: NamedDependency[RunQueries]
-) -> Response[bytes]:
-    """Takes the conditions of ``/runs/query``; with ``group_by`` a map from group to statistics, largest first."""
-    spec = read_query(decode_query_body(await read_small_body(request)), for_stats=True)
-    return _json(_encode_stats(await runs.stats(spec, tenant_id=tenant_id)))
-
-
 def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl) -> bytes:
     encoder = RunEncoder(tenant_id, page.select, link)
     return msgspec.json.encode(
@@ -125,12 +109,6 @@ def _encode_run(run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect], l
     return msgspec.json.encode(RunEncoder(tenant_id, select, link).body(run))
 
 
-def _encode_stats(found: RunStats | dict[str, RunStats]) -> bytes:
-    if isinstance(found, RunStats):
-        return msgspec.json.encode(stats_body(found))
-    return msgspec.json.encode({group: stats_body(stats) for group, stats in found.items()})
-
-
 def _runs_json(request: AnyRequest, body: bytes) -> Response[Any]:
     """Runs as JSON. A payload's NaN goes back to Python as it came; any other reader would refuse the whole answer."""
     is_python = "python" in (agent := request.headers.get("user-agent", "").lower()) or agent.startswith("langsmith-py")
@@ -145,5 +123,4 @@ RUN_QUERY_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (
     query_runs,
     validate_query,
     read_one_run,
-    query_stats,
 )

@@ -122,6 +122,9 @@ def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
     candidates = Candidates(tuple(known), are_few=_names_few(query))
     conditions = [*known, *_after(query, scope)]
     conditions += [scope.condition(expr, candidates) for expr in (query.filter, query.search) if expr is not None]
+    if query.thread_of_root is not None:
+        named = f"thread_id = {scope.params.add('String', query.thread_of_root)}"
+        conditions.append(_in_traces(["is_root", named], scope))
     if query.thread_with is not None:
         others = run_conditions(query.thread_with, scope)
         conditions.append(f"thread_id IN ({scope.select('thread_id', others)})")

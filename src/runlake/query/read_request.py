@@ -53,6 +53,7 @@ def check_run_query(
         traces=spec.traces,
         thread=spec.thread,
         has_thread=spec.has_thread,
+        thread_of_root=spec.thread_of_root,
         parent_run=spec.parent_run,
         run_type=spec.run_type,
         reference_examples=spec.reference_examples or None,

@@ -42,6 +42,7 @@ class RunQuery:
     ``start_time_to`` are inclusive microseconds since 1970 UTC and speak of the start of the run. ``filter`` and
     ``search`` are about the run, ``trace_filter`` about the root of its trace, ``tree_filter`` about some run of it.
     ``among`` are ids that a run must have beside everything else; ``thread`` is the thread that it names itself.
+    ``thread_of_root`` is the thread that the root of its trace names,
     ``has_thread`` leaves out runs that name no thread, ``thread_with`` those in whose thread no run meets that query.
     ``usage_of`` says whose tokens and costs the runs show; conditions always speak of a run's own.
     Conditions on feedback see what was changed from ``feedback_from`` on (inclusive) and before ``feedback_to``.
@@ -55,6 +56,7 @@ class RunQuery:
     traces: tuple[UUID, ...] | None = None
     thread: str | None = None
     has_thread: bool = False
+    thread_of_root: str | None = None
     thread_with: RunQuery | None = None
     parent_run: UUID | None = None
     run_type: str | None = None

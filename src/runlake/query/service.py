@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from runlake.query.read_request import (
     read_run_query,
     wanted_stats,
 )
-from runlake.query.request import QueryLimits, RunQuery
+from runlake.query.request import MAX_PAGE_ROWS, QueryLimits, RunQuery
 from runlake.query.snippets import find_snippets, with_searched_fields
 from runlake.query.stats import StatsReader
 from runlake.store.engine import Engine
@@ -83,6 +83,10 @@ class RunQueries:
         """One page of the runs that ``spec`` asks for."""
         return await self._lanes.run(shape := _shape_of(spec), self._page, spec, tenant_id, mode, shape)
 
+    async def all(self, spec: RunQuerySpec, *, tenant_id: UUID) -> list[RunRecord]:
+        """Every run that ``spec`` asks for, of one moment; for sets as small as a trace."""
+        return await self._lanes.run(_shape_of(spec), self._all, spec, tenant_id)
+
     async def run(
         self,
         run_id: UUID,
@@ -123,6 +127,16 @@ class RunQueries:
             snippets=find_snippets(query, page.runs) if spec.snippets else None,
             notes=notes_on(query, moment, self._names, is_empty=is_empty),
         )
+
+    def _all(self, spec: RunQuerySpec, tenant_id: UUID) -> list[RunRecord]:
+        listing = self._listings.open(replace(spec, limit=MAX_PAGE_ROWS), tenant_id=tenant_id)
+        fetcher = self._light_fetcher if _shape_of(spec) in LIGHT else self._search_fetcher
+        page = fetcher.page(listing.query, listing.moment)
+        runs = page.runs
+        while page.next_after is not None:
+            page = fetcher.page(replace(listing.query, after=page.next_after), listing.moment)
+            runs += page.runs
+        return runs
 
     def _run(
         self,

@@ -119,6 +119,14 @@ class ThreadReader:
         roots = scope.select("thread_id", run_conditions(_of_threads(query), scope))
         return int(str(self._rows(f"SELECT uniqExact(thread_id) FROM ({roots})", scope)[0][0]))
 
+    def turn_numbers(self, query: RunQuery, moment: Moment) -> dict[str, int]:
+        """The place of each root in the thread that the query names, from 1, whatever else the query asks."""
+        whole = RunQuery(tenant_id=query.tenant_id, sessions=query.sessions, thread=query.thread)
+        scope = run_scope(whole, moment)
+        roots = scope.select("start_time, id", run_conditions(_of_threads(whole), scope))
+        rows = self._rows(f"SELECT toString(id) FROM ({roots}) ORDER BY start_time, id", scope)
+        return {str(row[0]): number for number, row in enumerate(rows, start=1)}
+
     def _newest(self, query: RunQuery, moment: Moment, place: PageKey | None, rows: int) -> dict[str, _Group]:
         """Groups among which are the ``rows`` newest threads, each with all of its roots.
 

@@ -249,5 +249,7 @@ def without_texts(columns: tuple[ReadColumn, ...]) -> tuple[ReadColumn, ...]:
 
 def columns_to_read(select: frozenset[RunSelect]) -> tuple[ReadColumn, ...]:
     """The cells a page needs, each once, in a stable order."""
+    if RunSelect.MESSAGES in select:
+        select |= {RunSelect.INPUTS}
     wanted = [READ_COLUMNS[name] for name in RunSelect if name in select and name in READ_COLUMNS]
     return tuple(dict.fromkeys([*ALWAYS_READ, *wanted]))

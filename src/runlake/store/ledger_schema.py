@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD_REVISION: Final = "0005"
+HEAD_REVISION: Final = "0006"
 """The newest migration. Start-up compares it before it imports Alembic, which would cost a third of the start time."""
 
 METADATA: Final = MetaData()
@@ -98,3 +98,18 @@ SECRETS: Final = Table(
     Column("name", String(100), primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+SHARES: Final = Table(
+    "shares",
+    METADATA,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("token", Uuid, primary_key=True),
+    Column("project_id", Uuid, nullable=False),
+    Column("trace_id", Uuid, nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("thread_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("shares_token", "token", unique=True),
+    Index("shares_trace", "tenant_id", "trace_id"),
+)
+"""The token is unique among all tenants, because it is all that a public request shows."""

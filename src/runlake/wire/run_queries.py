@@ -95,7 +95,7 @@ class RunQuerySpec:
     """A run query as sent: ids and times typed, filters still text. None is absence; times are microseconds UTC.
 
     ``select`` is None when the caller did not choose, ``select_names`` are its names as sent. ``among``, ``traces``,
-    ``thread``, ``has_thread`` and ``usage_of`` are as in ``RunQuery``; ``thread_trace_filter`` and
+    ``thread``, ``has_thread``, ``thread_of_root`` and ``usage_of`` are as in ``RunQuery``; ``thread_trace_filter`` and
     ``thread_tree_filter`` are what the root and some run of one trace of the thread must meet. ``window_us`` is how far
     back a listing looks that names no lower bound; all of its pages look back from the moment of the first.
     ``feedback_from`` (inclusive) and ``feedback_to`` (exclusive) bound when feedback was changed that conditions see.
@@ -107,6 +107,7 @@ class RunQuerySpec:
     traces: tuple[UUID, ...] | None = None
     thread: str | None = None
     has_thread: bool = False
+    thread_of_root: str | None = None
     parent_run: UUID | None = None
     run_type: str | None = None
     sessions: tuple[UUID, ...] | None = None

@@ -1,8 +1,7 @@
-"""Runs and their statistics as answers: ``RunRecord`` to the run object of the v1 API (documented upstream).
+"""Runs as answers: ``RunRecord`` to the run object of the v1 API (documented upstream).
 
 Payloads go out as the bytes they came in as. Fields that were not asked for are left out, those that a run does not
-have are null. Times are naive UTC with microseconds, costs of runs are decimal strings, costs of statistics numbers, as
-the hosted service prints them.
+have are null. Times are naive UTC with microseconds, costs are decimal strings, as the hosted service prints them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from runlake.model.run_record import FeedbackSummary, RunRecord, RunSelect
 from runlake.model.snippet import RunSnippets
-from runlake.model.run_stats import RunStats
+from runlake.wire.messages import messages_of
 from runlake.wire.times import format_time
 
 _SEGMENT_ID_CHARS: Final = 36
@@ -104,7 +103,7 @@ class RunBody(msgspec.Struct, kw_only=True, gc=False):
     trace_first_received_at: UnsetType | None = UNSET
     ttl_seconds: UnsetType | None = UNSET
     trace_upgrade: bool | UnsetType = UNSET
-    messages: msgspec.Raw | UnsetType | None = UNSET
+    messages: list[msgspec.Raw] | UnsetType | None = UNSET
     inserted_at: UnsetType | None = UNSET
 
 
@@ -140,36 +139,6 @@ class Validation(msgspec.Struct, frozen=True):
     errors: list[FieldProblem]
 
 
-class StatsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``POST /runs/stats``, or one group of it."""
-
-    run_count: int
-    latency_p50: float | None
-    latency_p99: float | None
-    latency_avg: float | None
-    first_token_p50: float | None
-    first_token_p99: float | None
-    total_tokens: int
-    prompt_tokens: int
-    completion_tokens: int
-    median_tokens: int | None
-    tokens_p99: int | None
-    prompt_tokens_p50: int | None
-    prompt_tokens_p99: int | None
-    completion_tokens_p50: int | None
-    completion_tokens_p99: int | None
-    total_cost: float | None
-    prompt_cost: float | None
-    completion_cost: float | None
-    cost_p50: float | None
-    cost_p99: float | None
-    last_run_start_time: str | None
-    error_rate: float | None
-    streaming_rate: float | None
-    feedback_stats: dict[str, FeedbackStats]
-    run_facets: tuple[()] = ()
-
-
 _NULL: Final = msgspec.Raw(b"null")
 
 
@@ -182,12 +151,7 @@ class _UsageDetails(msgspec.Struct, gc=False):
     completion_cost_details: msgspec.Raw = _NULL
 
 
-class _Messages(msgspec.Struct, gc=False):
-    messages: msgspec.Raw = _NULL
-
-
 _DETAILS: Final = msgspec.json.Decoder(_UsageDetails)
-_MESSAGES: Final = msgspec.json.Decoder(_Messages)
 _NO_DETAILS: Final = _UsageDetails()
 
 _NULL_WHEN_SELECTED: Final = (
@@ -295,13 +259,9 @@ def parent_ids(run: RunRecord) -> list[str]:
     return [segment[-_SEGMENT_ID_CHARS:] for segment in run.dotted_order.split(".")[:-1]]
 
 
-def _messages(run: RunRecord) -> msgspec.Raw | None:
-    """``outputs.messages`` where it is a list; clients fall back to the same place (seen in clients)."""
-    try:
-        messages = _MESSAGES.decode(run.outputs).messages if run.outputs else _NULL
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-    return messages.copy() if bytes(messages).startswith(b"[") else None
+def _messages(run: RunRecord) -> list[msgspec.Raw] | None:
+    """The messages of both sides in one shape; null where a run has none (clients then look into its outputs)."""
+    return [msgspec.Raw(message) for message in messages_of(run.inputs, run.outputs)] or None
 
 
 def _feedback(run: RunRecord) -> dict[str, FeedbackStats] | None:
@@ -353,37 +313,3 @@ _MAKERS: Final = {
     RunSelect.COMPLETION_COST: lambda run: _cost(run.completion_cost),
     RunSelect.MESSAGES: _messages,
 }
-
-
-def stats_body(stats: RunStats) -> StatsBody:
-    """The wire object of statistics."""
-    return StatsBody(
-        run_count=stats.run_count,
-        latency_p50=stats.latency_p50,
-        latency_p99=stats.latency_p99,
-        latency_avg=stats.latency_avg,
-        first_token_p50=stats.first_token_p50,
-        first_token_p99=stats.first_token_p99,
-        total_tokens=stats.total_tokens,
-        prompt_tokens=stats.prompt_tokens,
-        completion_tokens=stats.completion_tokens,
-        median_tokens=stats.tokens_p50,
-        tokens_p99=stats.tokens_p99,
-        prompt_tokens_p50=stats.prompt_tokens_p50,
-        prompt_tokens_p99=stats.prompt_tokens_p99,
-        completion_tokens_p50=stats.completion_tokens_p50,
-        completion_tokens_p99=stats.completion_tokens_p99,
-        total_cost=_number(stats.total_cost),
-        prompt_cost=_number(stats.prompt_cost),
-        completion_cost=_number(stats.completion_cost),
-        cost_p50=_number(stats.cost_p50),
-        cost_p99=_number(stats.cost_p99),
-        last_run_start_time=_time(stats.last_run_start_time),
-        error_rate=stats.error_rate,
-        streaming_rate=stats.streaming_rate,
-        feedback_stats=feedback_stats(stats.feedback),
-    )
-
-
-def _number(cost: Decimal | None) -> float | None:
-    return None if cost is None else float(cost)

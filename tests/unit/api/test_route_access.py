@@ -28,7 +28,13 @@ PUBLIC_PATHS = {
     "/info/health",
     "/ok",
     "/openapi.json",
+    "/public/{share_token:str}/run",
+    "/public/{share_token:str}/run/{run_id:str}",
+    "/public/{share_token:str}/runs",
+    "/public/{share_token:str}/runs/query",
     "/readyz",
+    "/v2/public/{share_token:str}/run/{run_id:str}",
+    "/v2/public/{share_token:str}/runs/query",
 }
 """A new one is a decision: it answers anybody, whatever the settings."""
 
