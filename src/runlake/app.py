@@ -21,6 +21,7 @@ from runlake.api.body_budget import BodyBudget
 from runlake.api.browsers import BrowserGuard
 from runlake.api.deletes import DELETE_HANDLERS, DeletionService
 from runlake.api.errors import EXCEPTION_HANDLERS
+from runlake.api.export_stream import EXPORT_STREAM_HANDLERS
 from runlake.api.exports import EXPORT_HANDLERS
 from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
 from runlake.api.health import HEALTH_HANDLERS, Health
@@ -66,6 +67,7 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
     *EXPORT_HANDLERS,
+    *EXPORT_STREAM_HANDLERS,
     *WORKSPACE_HANDLERS,
     *EXPORT_STREAM_HANDLERS,
     *KEY_HANDLERS,
@@ -129,8 +131,16 @@ def build(settings: Settings) -> Application:
             new_id=new_id,
         )
         opening.callback(deletes.worker.close)
-        exports = start_exports(settings, engine=engine, moments=moments, ledger=ledger, now_us=now_us, new_id=new_id)
-        opening.callback(exports.workers.close)
+        exports = start_exports(
+            settings,
+            engine=engine,
+            moments=moments,
+            ledger=ledger,
+            objects=parts.objects,
+            now_us=now_us,
+            new_id=new_id,
+        )
+        opening.callback(exports.close)
         watched = watch_store(settings, operations, engine=engine, ledger=ledger, writer=writer, now_us=now_us)
         services = _services(
             settings,
@@ -142,7 +152,7 @@ def build(settings: Settings) -> Application:
             deletes=deletes,
             parts=parts,
         )
-        named = {**services, **entrance.services, **watched.services, "exports": exports.service}
+        named = {**services, **entrance.services, **watched.services, **exports.services}
         asgi = _make_asgi(settings, named, operations, entrance)
         return Application(asgi=asgi, health=watched.health, notice=entrance.notice, resources=opening.pop_all())
 

@@ -189,6 +189,9 @@ class Settings:
     export_max_runs: int = _setting(
         2, "Days that this server exports at the same time, all exports together.", minimum=0, maximum=64
     )
+    export_max_pulls: int = _setting(
+        2, "Straight pulls at the same time, of all clients together; one more gets a 429.", minimum=1, maximum=64
+    )
     export_max_runs_per_export: int = _setting(
         45, "Days of one export that all servers together work on at the same time.", minimum=1, maximum=1000
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from runlake.model.export_content import Compression, ContentKind, FileFormat
@@ -26,6 +26,7 @@ __all__ = [
     "FileFormat",
     "FileSummary",
     "FileWriter",
+    "Sink",
 ]
 
 
@@ -91,6 +92,12 @@ class FileSummary:
     rows: int
     bytes: int
     sha256: str
+
+
+class Sink(Protocol):
+    """Where the bytes of a file go; a ``BinaryIO`` is one. ``data`` is any buffer and has to be taken whole."""
+
+    def write(self, data: Any, /) -> object: ...
 
 
 class FileWriter(Protocol):

@@ -12,13 +12,13 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any, BinaryIO, Final, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runlake.errors import InvalidError
-from runlake.export.content import Compression, FileFormat, FileSummary, FileWriter
+from runlake.export.content import Compression, FileFormat, FileSummary, FileWriter, Sink
 from runlake.export.csv_lines import CsvEncoder
 from runlake.export.json_lines import LineEncoder
 
@@ -80,7 +80,7 @@ def check_compression(format_: FileFormat, compression: Compression) -> None:
         )
 
 
-def open_writer(format_: FileFormat, compression: Compression, schema: pa.Schema, sink: BinaryIO) -> FileWriter:
+def open_writer(format_: FileFormat, compression: Compression, schema: pa.Schema, sink: Sink) -> FileWriter:
     """A writer of one file into ``sink``; InvalidError when the format does not take the compression."""
     check_compression(format_, compression)
     counted = _CountedSink(sink)
@@ -104,7 +104,7 @@ class _CountedSink:
 
     closed = False
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._digest = sha256()
         self.count = 0
