@@ -24,6 +24,7 @@ from runlake.api.errors import EXCEPTION_HANDLERS
 from runlake.api.export_stream import EXPORT_STREAM_HANDLERS
 from runlake.api.exports import EXPORT_HANDLERS
 from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
+from runlake.api.filters import FILTER_HANDLERS
 from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
 from runlake.api.keys import KEY_HANDLERS
@@ -60,6 +61,7 @@ from runlake.wire.cursor import CursorSigner
 
 API_HANDLERS: Final[tuple[Any, ...]] = (
     *RUN_QUERY_HANDLERS,
+    *FILTER_HANDLERS,
     *INGEST_HANDLERS,
     *READING_HANDLERS,
     *ATTACHMENT_HANDLERS,
@@ -217,6 +219,7 @@ def _services(
     feedback = FeedbackService(reader=FeedbackReader(engine), writer=writer, now_us=now_us)
     return {
         "runs": runs,
+        "inspector": runs.inspector(),
         **parts.services(runs),
         "ingest": ingest,
         "projects": projects,

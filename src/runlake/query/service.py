@@ -16,6 +16,7 @@ from runlake.model.usage import UsageOf
 from runlake.query.explain import explain_query
 from runlake.query.fetch import RunFetcher
 from runlake.query.lanes import LIGHT, QueryLanes, QueryShape
+from runlake.query.inspection import QueryInspector
 from runlake.query.listing import Listings
 from runlake.query.names import NameReader
 from runlake.query.notes import Note, notes_on
@@ -102,6 +103,17 @@ class RunQueries:
     async def stats(self, spec: RunQuerySpec, *, tenant_id: UUID) -> ReadStats:
         """Statistics over all runs that ``spec`` asks for, by group or span of time when it says so."""
         return await self._lanes.run(QueryShape.STATS, self._read_stats, spec, tenant_id)
+
+    def inspector(self) -> QueryInspector:
+        """What explains queries and completes filters over the same store."""
+        return QueryInspector(
+            engine=self._engine,
+            moments=self._moments,
+            live_projects=self._live_projects,
+            listings=self._listings,
+            limits=self._limits,
+            lanes=self._lanes,
+        )
 
     def problems(self, body: RunQueryBody, *, tenant_id: UUID) -> list[FieldProblem]:
         """Everything that is wrong with a query; it is not run."""

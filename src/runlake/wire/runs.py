@@ -115,7 +115,7 @@ class Cursors(msgspec.Struct, frozen=True):
 
 
 class RunsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``POST /runs/query``. ``explanation`` and ``search_snippets`` are ours, there only when asked for."""
+    """The answer of ``POST /runs/query``. ``explanation`` and ``search_snippets`` are ours, there when asked for."""
 
     runs: list[RunBody]
     cursors: Cursors
