@@ -48,8 +48,8 @@ from runlake.query.matching_traces import MatchingTraces
 from runlake.query.project_stats import ProjectStatsReader
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
-from runlake.store.chdb import ChdbEngine
 from runlake.reading_wiring import READING_HANDLERS, reading_services
+from runlake.store.chdb import ChdbEngine
 from runlake.store.deletion_ledger import DeletionLedger
 from runlake.store.engine import ENGINE_FOLDER, Engine
 from runlake.store.feedback import FeedbackReader
@@ -62,8 +62,8 @@ from runlake.wire.cursor import CursorSigner
 API_HANDLERS: Final[tuple[Any, ...]] = (
     *RUN_QUERY_HANDLERS,
     *FILTER_HANDLERS,
-    *INGEST_HANDLERS,
     *READING_HANDLERS,
+    *INGEST_HANDLERS,
     *ATTACHMENT_HANDLERS,
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
@@ -71,7 +71,6 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *EXPORT_HANDLERS,
     *EXPORT_STREAM_HANDLERS,
     *WORKSPACE_HANDLERS,
-    *EXPORT_STREAM_HANDLERS,
     *KEY_HANDLERS,
     *SNAPSHOT_HANDLERS,
     *HEALTH_HANDLERS,
