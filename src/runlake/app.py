@@ -130,6 +130,7 @@ def build(settings: Settings) -> Application:
             records=DeletionLedger(ledger),
             now_us=now_us,
             new_id=new_id,
+            objects=parts.objects,
         )
         opening.callback(deletes.worker.close)
         exports = start_exports(
@@ -220,15 +221,6 @@ def _services(
         "runs": runs,
         "inspector": runs.inspector(),
         **parts.services(runs),
-        "ingest": ingest,
-        "projects": projects,
-        "feedback": feedback,
-        "deletes": DeletionService(
-            deletions=deletes.deletions,
-            retention=deletes.retention,
-            matching=MatchingTraces(moments=moments, live_projects=ledger.live_project_ids, limits=limits),
-            projects=ledger,
-        ),
         **reading_services(
             settings,
             runs,
@@ -241,6 +233,15 @@ def _services(
             links=parts.links,
             now_us=now_us,
             new_id=new_id,
+        ),
+        "ingest": ingest,
+        "projects": projects,
+        "feedback": feedback,
+        "deletes": DeletionService(
+            deletions=deletes.deletions,
+            retention=deletes.retention,
+            matching=MatchingTraces(moments=moments, live_projects=ledger.live_project_ids, limits=limits),
+            projects=ledger,
         ),
         "stamps": Stamps(now_us=now_us, new_id=new_id),
     }

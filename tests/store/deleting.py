@@ -11,6 +11,7 @@ from uuid import UUID, uuid4, uuid5
 from runlake.deletes.contents import read_left
 from runlake.deletes.masking import mask, rewrite
 from runlake.deletes.retention import Retention
+from runlake.deletes.run_objects import RunObjects
 from runlake.deletes.selection import named_traces
 from runlake.deletes.service import Deletions
 from runlake.deletes.target import Target
@@ -37,12 +38,20 @@ class Deleting:
         return self.deletions.order(tenant_id, named_traces(tenant_id, trace_ids))
 
     def mask(self, deletion: Deletion) -> None:
-        mask(self.store.engine, Target.of([deletion]), deletion.kind)
+        mask(self.store.engine, Target.of([deletion]), deletion.kind, self.deletions.objects)
         self.records.advance([deletion], DeletionState.MASKED, 1)
         self.deletions.end_hiding([deletion])
 
     def rewrite(self, *deletions: Deletion) -> None:
         rewrite(self.store.engine, [Target.of([each]) for each in deletions], self.deletions.between_commits)
+
+    def steps(self, deletion: Deletion) -> Iterator[DeletionState]:
+        """Every state of a hidden deletion, one after the other."""
+        yield DeletionState.HIDDEN
+        self.mask(deletion)
+        yield DeletionState.MASKED
+        self.rewrite(deletion)
+        yield DeletionState.DONE
 
     def left(self, deletion: Deletion) -> Left:
         return read_left(self.store.engine, Target.of([deletion]))
@@ -59,6 +68,7 @@ def open_deleting(
     folder: Path,
     *,
     clock: Clock | None = None,
+    objects: RunObjects | None = None,
     live_projects: Callable[[UUID], tuple[UUID, ...]] = lambda tenant_id: (uuid5(tenant_id, "p"),),
 ) -> Iterator[Deleting]:
     """Open (or reopen) engine and ledger below ``folder`` and take up what is under way, as a start does."""
@@ -74,6 +84,7 @@ def open_deleting(
                 wake=lambda: None,
                 now_us=store.clock.now_us,
                 new_id=uuid4,
+                objects=objects,
             )
             deletions.resume()
             retention = Retention(

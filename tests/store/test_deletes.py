@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from runlake.deletes.selection import named_traces
 from runlake.deletes.target import Target
 from runlake.errors import NotFoundError, StoreError
 from runlake.ingest.batch import IngestBatch
+from runlake.model.attachments import StoredAttachment, encode_attachments
 from runlake.model.deletion import Contents, DeletionKind, DeletionState
 from runlake.model.project import Feedback
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
@@ -80,8 +81,7 @@ def test_a_trace_its_feedback_and_nothing_else_goes(deleting: Deleting) -> None:
     rows = physical_rows(deleting)
     deletion = deleting.delete(run_id(1))
     assert replace(deletion.contents, disk_bytes=0) == Contents(traces=1, runs=2, feedback=1)
-    for step in (lambda: None, lambda: deleting.mask(deletion), lambda: deleting.rewrite(deletion)):
-        step()
+    for _ in deleting.steps(deletion):
         assert deleting.ids() == [str(run_id(3)), str(run_id(4))]
         assert feedback_ids(deleting) == {judge(3).id}
         assert len(deleting.ids(OTHER_TENANT)) == 4
@@ -94,8 +94,7 @@ def test_an_open_trace_goes_and_late_writes_do_not_bring_it_back(deleting: Delet
     write_two_traces(deleting)
     deletion = deleting.delete(run_id(3))
     late = (end(3), child(5, 3), child(6, 5), patch(4, end_time=START_US + 9_000_000), create(3))
-    for step in (lambda: None, lambda: deleting.mask(deletion), lambda: deleting.rewrite(deletion)):
-        step()
+    for _ in deleting.steps(deletion):
         for write in late:
             deleting.store.write(write)
         store_feedback(deleting, judge(3, id=uuid4()))
@@ -137,8 +136,7 @@ def test_a_cursor_from_before_shows_nothing_of_it(deleting: Deleting) -> None:
     before = deleting.store.moments.current(TENANT)
     deletion = deleting.delete(run_id(1))
     query = RunQuery(tenant_id=TENANT, sessions=(PROJECT,), page_rows=100)
-    for step in (lambda: None, lambda: deleting.mask(deletion)):
-        step()
+    for _ in deleting.steps(deletion):
         moment = deleting.store.moments.current(TENANT).at(before.visible_version)
         runs = RunFetcher(deleting.store.engine, QueryLimits()).page(query, moment).runs
         assert sorted(run.id for run in runs) == [str(run_id(3)), str(run_id(4))]
@@ -349,6 +347,32 @@ def test_files_shrink_and_a_month_of_its_own_is_dropped(deleting: Deleting) -> N
     assert disk()[month] < before[month] * 0.8
     assert deleting.left(deletion).runs == 0
     assert len(deleting.ids()) == 20
+
+
+# Objects
+
+
+class Objects:
+    def __init__(self) -> None:
+        self.removed: set[UUID] = set()
+
+    def delete_runs(self, tenant_id: UUID, run_ids: Sequence[UUID]) -> None:
+        assert tenant_id == TENANT
+        self.removed |= set(run_ids)
+
+
+def test_objects_of_finished_and_open_runs_go_and_of_no_other(tmp_path: Path) -> None:
+    """1 and 2 have files, 2 is open; 3 has none. 4 has left its trace for that of 9, and keeps its file."""
+    objects = Objects()
+    files: dict[str, FieldValue] = {"attachments": encode_attachments([StoredAttachment("a", "text/plain", "0f", 1)])}
+    with open_deleting(tmp_path, objects=objects) as opened:
+        opened.store.write(create(1, **files), end(1), child(2, 1, **files), child(3, 1), end(3))
+        opened.store.write(child(4, 9, **files), end(4))
+        opened.store.write(create(9), end(9))
+        deletion = opened.delete(run_id(1), run_id(4))
+        opened.mask(deletion)
+        assert objects.removed == {run_id(1), run_id(2)}
+        assert opened.ids() == [str(run_id(4)), str(run_id(9))]
 
 
 # Retention

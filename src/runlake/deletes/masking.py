@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from runlake.deletes.contents import TABLES
+from runlake.deletes.run_objects import RunObjects, remove_objects
 from runlake.deletes.target import EVERYTHING, Target, TargetSql
 from runlake.model.deletion import DeletionKind
 from runlake.store.engine import Engine, Params, Row, Statement
@@ -42,8 +43,9 @@ def mark_feedback(engine: Engine, target: Target, version: int) -> None:
     )
 
 
-def mask(engine: Engine, target: Target, kind: DeletionKind) -> None:
+def mask(engine: Engine, target: Target, kind: DeletionKind, objects: RunObjects | None = None) -> None:
     """Have the engine skip all rows of the target; nothing outside it comes to light on the way."""
+    remove_objects(engine, objects, target, "runs")
     if kind is DeletionKind.TRACES:
         stamp_ids(engine, target)
     for is_mark in (0, 1):

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from runlake.deletes.contents import read_contents, read_left
 from runlake.deletes.masking import mark_feedback
+from runlake.deletes.run_objects import RunObjects, remove_objects
 from runlake.deletes.target import Target, TargetSql
 from runlake.ingest.erase import erase_open_runs
 from runlake.ingest.writer import DeletingWriter, Writer
@@ -49,6 +50,7 @@ class Deletions:
     wake: Callable[[], None]
     now_us: Callable[[], int]
     new_id: Callable[[], UUID]
+    objects: RunObjects | None = None
 
     def order(
         self,
@@ -144,7 +146,7 @@ class Deletions:
             self.moments.hide(deletion.tenant_id, deletion.id)
 
     def _carrying(self, deletion: Deletion) -> Callable[[DeletingWriter], None]:
-        return lambda writer: carry_into_writer(self.engine, self.moments, deletion, writer)
+        return lambda writer: carry_into_writer(self, deletion, writer)
 
     def _stage(self, statement: Statement) -> None:
         sql = f"INSERT INTO hidden_traces (deletion_id, tenant_id, trace_id) {statement.sql}"
@@ -156,14 +158,15 @@ class Deletions:
             unstage(self.engine, deletion_id)
 
 
-def carry_into_writer(engine: Engine, moments: Moments, deletion: Deletion, writer: DeletingWriter) -> None:
+def carry_into_writer(service: Deletions, deletion: Deletion, writer: DeletingWriter) -> None:
     """What no write may come between: tombstones, delete marks for feedback, open runs. May be repeated."""
-    target = Target.of([deletion])
+    engine, moments, target = service.engine, service.moments, Target.of([deletion])
     if deletion.kind is DeletionKind.TRACES:
         _stamp_traces(engine, target)
         writer.tombstones.note(deletion.tenant_id)
     version = writer.next_version()
     mark_feedback(engine, target, version)
+    remove_objects(engine, service.objects, target, "open_runs")
     sql = TargetSql(target)
     doomed = sql.statement(f"SELECT DISTINCT id FROM open_runs WHERE {sql.current_open}")
     erase_open_runs(engine, moments, writer.open_set, deletion.tenant_id, doomed)

@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from runlake.deletes.retention import Retention, RetentionStore
+from runlake.deletes.run_objects import RunObjects
 from runlake.deletes.service import Deletions, DeletionStore
 from runlake.deletes.worker import DeletedProjects, DeletionWorker, Pace
 from runlake.ingest.writer import Writer
@@ -43,6 +44,7 @@ def start_deletions(
     records: DeletionRecords,
     now_us: Callable[[], int],
     new_id: Callable[[], UUID],
+    objects: RunObjects | None = None,
     pace: Pace | None = None,
 ) -> StartedDeletions:
     """On return everything that was deleted is hidden again, and the worker goes on with it."""
@@ -55,6 +57,7 @@ def start_deletions(
         wake=worker.wake,
         now_us=now_us,
         new_id=new_id,
+        objects=objects,
     )
     retention = Retention(deletions=deletions, store=records, live_projects=projects.live_project_ids, now_us=now_us)
     worker.start(deletions, retention)

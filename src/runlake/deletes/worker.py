@@ -147,7 +147,7 @@ class DeletionWorker:
 
     def _mask_together(self, deletions: Sequence[Deletion], kind: DeletionKind) -> None:
         service = self._service
-        mask(self._engine, Target.of(deletions), kind)
+        mask(self._engine, Target.of(deletions), kind, service.objects)
         service.store.advance(deletions, DeletionState.MASKED, self._now_us())
         service.end_hiding(deletions)
         _LOG.info("masked", deletions=len(deletions), kind=kind.value)
@@ -169,7 +169,7 @@ class DeletionWorker:
         for deletion, target in zip(masked, targets, strict=True):
             if read_left(self._engine, target).runs:
                 # A write that was under way when the deletion was hidden came after the mask.
-                mask(self._engine, target, deletion.kind)
+                mask(self._engine, target, deletion.kind, self._service.objects)
             else:
                 self._rewritten[deletion.id] = at_s
 
