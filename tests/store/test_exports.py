@@ -65,7 +65,7 @@ def test_files_lie_in_hive_folders_by_day(bench: ExportBench) -> None:
 
 
 def test_a_day_without_rows_is_complete_and_has_no_file(bench: ExportBench) -> None:
-    bench.reader.starts = lambda selection: []  # type: ignore[method-assign]
+    bench.reader.starts = lambda selection: []  # type: ignore[method-assign]  # noqa: ARG005 -- the name is part of the method
     bench.workers()
     export_id = bench.export(days=2)
     assert bench.wait(export_id) == "Completed"
@@ -202,7 +202,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(bench: ExportBench) -> Non
     first = bench.workers(slow)
     export_id = bench.export(days=1)
     frozen.wait(5)
-    first._keep_leases = lambda now_us: None  # type: ignore[method-assign]
+    first._keep_leases = lambda now_us: None  # type: ignore[method-assign]  # noqa: ARG005 -- as above
     bench.clock.offset_us += 120 * SECOND_US
     bench.reader.version = 2
     bench.workers()
