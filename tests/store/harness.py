@@ -12,11 +12,13 @@ from uuid import UUID, uuid5
 from runlake.ingest.ahead import WORTH_BYTES
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
+from runlake.ingest.object_names import NoteDropped
 from runlake.ingest.writer import Writer
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
 from runlake.store.chdb import ChdbEngine
 from runlake.store.engine import Params, Row, Statement
 from runlake.store.moment import Moments
+from runlake.store.objects import ObjectStore
 from runlake.store.schema import migrate
 
 TENANT = UUID(int=0x7E)
@@ -73,7 +75,14 @@ class OpenStore:
 
 
 @contextmanager
-def open_store(path: Path, clock: Clock | None = None, *, ahead_from_bytes: int = WORTH_BYTES) -> Iterator[OpenStore]:
+def open_store(
+    path: Path,
+    clock: Clock | None = None,
+    *,
+    ahead_from_bytes: int = WORTH_BYTES,
+    objects: ObjectStore | None = None,
+    note_dropped: NoteDropped | None = None,
+) -> Iterator[OpenStore]:
     """Open (or reopen) the store at ``path`` the way the server does."""
     clock = clock or Clock()
     engine = ChdbEngine.open(path, memory_limit_bytes=2 << 30)
@@ -87,6 +96,8 @@ def open_store(path: Path, clock: Clock | None = None, *, ahead_from_bytes: int 
             prices=CostBook(),
             now_us=clock.now_us,
             ahead_from_bytes=ahead_from_bytes,
+            objects=objects,
+            note_dropped=note_dropped,
         )
         writer.start()
         try:

@@ -70,6 +70,7 @@ class AttachmentService:
 @get("/attachments/{run_id:str}", access=Access.PUBLIC, summary="Download an attachment", opt={"answer": bytes})
 async def read_attachment(
     request: AnyRequest,
+    *,
     run_id: FromPath[str],
     attachments: NamedDependency[AttachmentService],
     tenant: Annotated[str, QueryParameter(description="As in the link.")],
