@@ -35,7 +35,15 @@ from runlake.fql.ast import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEGATIVE = {"neq": "eq", "nin": "in", "notlike": "like"}
 MAX_NUMBERS = 64
+ALIASES = {
+    "project_id": "session_id",
+    "session": "session_id",
+    "input": "inputs",
+    "output": "outputs",
+    "extra.metadata": "metadata",
+}
 FAMILIES = ("metadata", "input", "output", "feedback")
+ORDER = ("gt", "gte", "lt", "lte")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -152,7 +160,7 @@ def comparison_holds(comparison: Comparison, run: Record) -> bool:  # noqa: PLR0
     function = str(comparison.function)
     if comparison.field is None:
         return searched(raw(comparison.value), ALL_PLACES, run)
-    name = str(comparison.field)
+    name = ALIASES.get(str(comparison.field), str(comparison.field))
     family = family_of(comparison)
     if family is not None:
         return alone_holds(run.entries(family), comparison)
@@ -162,6 +170,8 @@ def comparison_holds(comparison: Comparison, run: Record) -> bool:  # noqa: PLR0
         return searched(raw(comparison.value), (name,), run)
     if name == "tags":
         return tags_hold(function, comparison.value, run)
+    if name == "execution_order":
+        return run.is_root is (function == "eq")
     if "_details." in name:
         return scalar_holds(function, run.details.get(name), comparison.value, as_number)
     if name not in SCALARS:
@@ -218,41 +228,54 @@ def raw(value: Value) -> Any:
             return {name: raw(item) for name, item in members}
 
 
-def as_text(value: Any) -> Any:
-    return value
+def as_text(value: Any) -> str:
+    """Numbers and truth stand for their spelling."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def as_lower(value: Any) -> Any:
-    return value.lower()
+    return value.strip().lower()
+
+
+def as_id(value: Any) -> str:
+    digits = value.strip().lower().replace("-", "")
+    return "-".join(digits[low:high] for low, high in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))
+
+
+def as_flag(value: Any) -> bool:
+    return value.lower() == "true" if isinstance(value, str) else bool(value)
 
 
 def as_number(value: Any) -> Decimal:
-    return Decimal(value)
+    return Decimal(value.strip() if isinstance(value, str) else value)
 
 
 def as_time(value: Any) -> int:
-    moment = datetime.fromisoformat(value)
+    moment = datetime.fromisoformat(value.strip().upper())
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+UNITS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
+
+
 def as_duration(value: Any) -> Decimal:
-    seconds = value.removesuffix("s") if isinstance(value, str) else value
-    return Decimal(seconds) * 1_000_000
+    number, unit = re.fullmatch(r"(.*?)\s*([a-z]*)", str(value)).groups()  # type: ignore[union-attr]
+    return Decimal(round(Decimal(number) * UNITS[unit or "s"]))
 
 
 SCALARS: dict[str, tuple[Callable[[Record], Any], Callable[[Any], Any]]] = {
-    "id": (lambda run: run.id, as_lower),
-    "trace_id": (lambda run: run.trace_id, as_lower),
-    "parent_run_id": (lambda run: run.parent_run_id, as_lower),
-    "session_id": (lambda run: run.session_id, as_lower),
-    "reference_example_id": (lambda run: run.reference_example_id, as_lower),
-    "reference_dataset_id": (lambda _: None, as_lower),
+    "id": (lambda run: run.id, as_id),
+    "trace_id": (lambda run: run.trace_id, as_id),
+    "parent_run_id": (lambda run: run.parent_run_id, as_id),
+    "session_id": (lambda run: run.session_id, as_id),
+    "reference_example_id": (lambda run: run.reference_example_id, as_id),
+    "reference_dataset_id": (lambda _: None, as_id),
     "name": (lambda run: run.name or None, as_text),
     "run_type": (lambda run: run.run_type, as_lower),
     "status": (status, as_lower),
     "error": (lambda run: run.error or None, as_text),
-    "is_root": (lambda run: run.is_root, bool),
+    "is_root": (lambda run: run.is_root, as_flag),
     "thread_id": (thread, as_text),
     "dotted_order": (lambda run: run.dotted_order, as_text),
     "attachments": (lambda run: run.attachments or None, as_text),
@@ -284,7 +307,7 @@ def scalar_holds(  # noqa: PLR0911 - one return per documented case
     if stored is None:
         return False
     if function == "like":
-        return like(stored, wanted, ignores_case=ignores_case)
+        return like(stored, wanted.lower() if read is as_lower else wanted, ignores_case=ignores_case)
     if function == "in":
         return any(stored == read(item) for item in wanted)
     return compared(function, stored, read(wanted))
@@ -329,7 +352,8 @@ def tags_hold(function: str, value: Value, run: Record) -> bool:
         return not run.tags
     if function == "like":
         return any(like(tag, wanted) for tag in run.tags)
-    return any(tag in (wanted if isinstance(wanted, list) else [wanted]) for tag in run.tags)
+    listed = [as_text(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
+    return any(tag in listed for tag in run.tags)
 
 
 # Entries
@@ -409,7 +433,7 @@ def part_fits(stored: Any, part: str, function: str, wanted: Any) -> bool:  # no
         return like(stored, wanted)
     if part == "value":
         return value_fits(stored, function, wanted)
-    return compared(function, stored, str(wanted))
+    return compared(function, stored, as_text(wanted))
 
 
 def value_fits(stored: str, function: str, wanted: Any) -> bool:
@@ -428,6 +452,8 @@ def dotted_holds(comparison: Comparison, run: Record) -> bool:
     """The value under one key; a denial holds without the key too."""
     assert comparison.field is not None
     root, *rest = comparison.field.segments
+    if root == "extra":
+        root, *rest = rest
     if root == "ls_user_id":
         root, rest = "metadata", [root]
     function, wanted = str(comparison.function), raw(comparison.value)
@@ -436,11 +462,15 @@ def dotted_holds(comparison: Comparison, run: Record) -> bool:
             function=type(comparison.function)(NEGATIVE[function]), field=comparison.field, value=comparison.value
         )
         return not dotted_holds(twin, run)
-    family = {"metadata": "metadata", "inputs": "input", "outputs": "output", "feedback": "feedback"}[root]
+    family = root.removesuffix("s") if root.endswith("puts") else root
+    part = None
+    if family == "feedback" and len(rest) > 1 and rest[-1] in ("score", "value", "comment", "source"):
+        *rest, part = rest
     entries = [entry for entry in run.entries(family) if entry.key == ".".join(rest)]
     if wanted is None:
-        return not entries
-    part = "score" if family == "feedback" and not isinstance(wanted, str) else "value"
+        return not any(part is None or getattr(entry, part) is not None for entry in entries)
+    is_score = not isinstance(wanted, str) or (function in ORDER and NUMBER.fullmatch(wanted) is not None)
+    part = part or ("score" if family == "feedback" and is_score else "value")
     return any(part_fits(getattr(entry, part), part, function, wanted) for entry in entries)
 
 
@@ -449,18 +479,28 @@ def bag_holds(name: str, function: str, value: Value, run: Record) -> bool:
         return not bag_holds(name, NEGATIVE[function], value, run)
     family = name.removesuffix("s") if name != "metadata" else name
     wanted = raw(value)
-    keys = {entry.key for entry in run.entries(family)}
-    if function == "exists" or (function == "has" and name == "metadata" and not wanted.startswith("{")):
-        return wanted in keys
-    if function == "has" and wanted.startswith("{"):
-        return all(
-            any(entry.key == key and value_fits(entry.value or "", "eq", item) for entry in run.entries(family))
-            for key, item in json.loads(wanted).items()
-        )
+    if function == "has" and isinstance(wanted, str) and wanted.startswith("{"):
+        wanted = json.loads(wanted, parse_float=Decimal)
+    if isinstance(wanted, dict):
+        return has_all(run.entries(family), wanted)
+    if function == "exists" or (function == "has" and name == "metadata"):
+        return any(entry.key == wanted for entry in run.entries(family))
     if function == "like" and "%" in wanted:
         payload = run.inputs if name == "inputs" else run.outputs
         return payload is not None and like(payload, wanted, ignores_case=True)
     return searched(wanted, (name,), run)
+
+
+def has_all(entries: tuple[Entry, ...], wanted: Any, key: str = "") -> bool:
+    """Every leaf of the JSON is an entry; a null says that its key is none."""
+    if isinstance(wanted, dict):
+        return all(has_all(entries, item, f"{key}.{name}" if key else name) for name, item in wanted.items())
+    if isinstance(wanted, list):
+        return all(has_all(entries, item, key) for item in wanted)
+    named = [entry for entry in entries if entry.key == key]
+    if wanted is None:
+        return not named
+    return any(part_fits(entry.value, "value", "eq", wanted) for entry in named)
 
 
 # Full text
@@ -526,14 +566,16 @@ def terms(query: str) -> list[tuple[str, str]]:
     out = []
     for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', query.lower()):
         if quoted.strip():
-            out.append(("phrase", quoted.strip()))
+            out.append(("phrase" if words(quoted) else "anywhere", quoted.strip()))
+        elif not words(plain):
+            continue
         elif plain.startswith("*"):
             out.append(("anywhere", plain.strip("*")))
         elif plain.endswith("*"):
             out.append(("prefix", plain.rstrip("*")))
-        elif plain:
+        else:
             out.append(("phrase", re.sub(r"^[\x00-/:-`{-\x7f]+|[\x00-/:-`{-\x7f]+$", "", plain)))
-    return out
+    return out or [("anywhere", query.strip().lower())]
 
 
 def term_found(term: tuple[str, str], text: list[str]) -> bool:

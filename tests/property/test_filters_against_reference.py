@@ -8,14 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
-from property.populations import START_US, Population, every_atom, filters, populations, relations
+from property.field_atoms import WORDS, every_generated_atom
+from property.filter_texts import every_atom, filters, relations
+from property.populations import START_US, Population, populations
 from property.reference import Record, evaluate
 from runlake.errors import FilterError
-from runlake.fql import read_filter
-from runlake.fql.bound import BoundExpr
+from runlake.fql import parse_filter, read_filter
+from runlake.fql.ast import Comparison, Value
+from runlake.fql.bound import BoundExpr, Phrase, Prefix, Substring, Word
+from runlake.fql.fields import FIELDS, Kind
+from runlake.fql.terms import read_terms
 from runlake.ingest.batch import IngestBatch
 from runlake.query.fetch import RunFetcher
 from runlake.query.request import Order, QueryLimits, RunQuery
@@ -61,6 +66,7 @@ def in_traces(records: tuple[Record, ...], text: str, *, roots_alone: bool = Fal
 
 
 def check_filter(store: OpenStore, population: Population, text: str) -> None:
+    text = population.fill_in(text)
     try:
         query = replace(everything(population), filter=read_filter(text))
     except FilterError as error:
@@ -77,11 +83,22 @@ def quiet(max_examples: int) -> settings:
     return settings(max_examples=max_examples, deadline=None, suppress_health_check=checks)
 
 
-@quiet(2)
-@given(population=populations(min_size=30, max_size=40))
+@quiet(1)
+@given(population=populations(min_size=20, max_size=25))
 def test_every_atom_means_what_the_reference_says(store: OpenStore, population: Population) -> None:
     write(store, population)
     for text in every_atom:
+        check_filter(store, population, text)
+
+
+@pytest.mark.parametrize("part", [pytest.param(n, marks=pytest.mark.slow if n else ()) for n in range(12)])
+@quiet(1)
+@given(population=populations(min_size=20, max_size=25))
+def test_every_field_function_and_literal_means_what_the_reference_says(
+    store: OpenStore, part: int, population: Population
+) -> None:
+    write(store, population)
+    for text in every_generated_atom[part::12]:
         check_filter(store, population, text)
 
 
@@ -95,17 +112,41 @@ def test_a_filter_finds_what_the_reference_finds(store: OpenStore, population: P
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-@quiet(2000)
-@given(population=populations(), texts=st.lists(filters, min_size=10, max_size=10))
-def test_twenty_thousand_filters_find_what_the_reference_finds(
-    store: OpenStore, population: Population, texts: list[str]
-) -> None:
-    write(store, population)
-    for text in texts:
-        check_filter(store, population, text)
+@pytest.mark.parametrize("thousand", range(20))
+def test_twenty_thousand_filters_find_what_the_reference_finds(tmp_path: Path, thousand: int) -> None:
+    """In twenty parts with a store each, whose populations and filters depend on the number of the part alone."""
+    with open_store(tmp_path / "engine") as store:
+
+        @seed(thousand)
+        @quiet(40)
+        @given(population=populations(), texts=st.lists(filters, min_size=25, max_size=25))
+        def check(population: Population, texts: list[str]) -> None:
+            write(store, population)
+            for text in texts:
+                check_filter(store, population, text)
+
+        check()
 
 
-@quiet(25)
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_conditions_on_relatives_find_what_the_reference_finds(tmp_path: Path, part: int) -> None:
+    """They cost more than others, in the reference too, so they are counted by themselves."""
+    with open_store(tmp_path / "engine") as store:
+
+        @seed(part)
+        @quiet(25)
+        @given(population=populations(min_size=10, max_size=20), texts=st.lists(relations, min_size=10, max_size=10))
+        def check(population: Population, texts: list[str]) -> None:
+            write(store, population)
+            for text in texts:
+                check_filter(store, population, text)
+
+        check()
+
+
+@quiet(12)
 @given(
     population=populations(min_size=10, max_size=20),
     texts=st.lists(relations, min_size=1, max_size=FILTERS_PER_POPULATION),
@@ -124,6 +165,7 @@ def test_relatives_outside_the_window_count(store: OpenStore, population: Popula
     """A bound on time is about the returned run; its relatives may have begun before."""
     write(store, population)
     start_time = START_US + start_s * 1_000_000
+    text = population.fill_in(text)
     query = replace(everything(population), filter=bound(text), start_time_from=start_time)
     late = (run for run in population.records if run.start_time >= start_time)
     expected = sorted(run.id for run in late if evaluate(text, run, population.records))
@@ -143,6 +185,8 @@ def test_three_scopes_hold_together(
 ) -> None:
     """``filter`` is about the run, ``trace_filter`` about its root, ``tree_filter`` about some run of its trace."""
     write(store, population)
+    own = population.fill_in(own)
+    root, some = (None if text is None else population.fill_in(text) for text in (root, some))
     query = replace(
         everything(population),
         filter=bound(own),
@@ -171,7 +215,7 @@ def test_pages_joined_are_the_unpaged_result(
 ) -> None:
     """Many runs start at the same time, so the order among those matters too."""
     write(store, population)
-    query = replace(everything(population), filter=bound(text), order=order)
+    query = replace(everything(population), filter=bound(population.fill_in(text)), order=order)
     fetcher = RunFetcher(store.engine, QueryLimits())
     moment = store.moments.current(population.tenant_id)
     whole = [run.id for run in fetcher.page(query, moment).runs]
@@ -186,3 +230,23 @@ def test_pages_joined_are_the_unpaged_result(
             break
     assert joined == whole
     assert len(set(whole)) == len(whole)
+
+
+def test_the_generated_conditions_leave_out_no_field_function_or_literal() -> None:
+    """What the tables of the language list is tried, in every form that a value can be written."""
+    tried: dict[tuple[str, str], set[str]] = {}
+    for text in every_generated_atom:
+        comparison = parse_filter(text.replace("$HEX", "0" * 32).replace("$", ""))
+        assert isinstance(comparison, Comparison)
+        name = str(comparison.field) if comparison.field is not None else ""
+        tried.setdefault((name, comparison.function), set()).add(type(comparison.value).__name__)
+    for row in FIELDS:
+        for name in (row.name, *row.aliases):
+            assert {function for field, function in tried if field == name} == set(row.functions)
+    by_kind = {row.kind: set().union(*(tried[row.name, function] for function in row.functions)) for row in FIELDS}
+    assert by_kind[Kind.DECIMAL] == {"NumberValue", "TextValue", "ListValue", "NullValue"}
+    assert by_kind[Kind.BOOL] == {"NumberValue", "TextValue", "BooleanValue"}
+    assert by_kind[Kind.JSON] == {"TextValue", "ObjectValue"}
+    assert set().union(*by_kind.values()) == {cls.__name__ for cls in Value.__args__}
+    kinds = {type(term) for value in WORDS for term in read_terms(value.strip("\"'"))}
+    assert kinds == {Word, Phrase, Prefix, Substring}
