@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from property.field_atoms import WORDS, every_generated_atom
 from property.filter_texts import every_atom, filters, relations
-from property.populations import START_US, Population, populations
+from property.populations import EXAMPLE, START_US, Population, populations
 from property.reference import Record, evaluate
 from runlake.errors import FilterError
 from runlake.fql import parse_filter, read_filter
@@ -53,9 +54,12 @@ def found(store: OpenStore, query: RunQuery) -> list[str]:
 
 
 def bound(text: str | None) -> BoundExpr | None:
-    """The bound filter; an example with an ambiguous one, which is refused, is not tried."""
+    """The bound filter; an example with an ambiguous one, which is refused, is not tried.
+
+    Ids that were not filled in are those of no run.
+    """
     try:
-        return None if text is None else read_filter(text)
+        return None if text is None else read_filter(re.sub(r"\$[A-Z]+", str(EXAMPLE), text))
     except FilterError as error:
         assume(error.diagnostics[0].code != "ambiguous")
         raise
