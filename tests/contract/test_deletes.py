@@ -17,6 +17,7 @@ from langsmith.utils import LangSmithNotFoundError
 from contract.server_process import ServerProcess
 
 Json = dict[str, Any]
+pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated and will be removed")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_metadata_deletes_across_projects_and_any_value_is_enough(client: httpx.
 def test_a_query_deletes_what_it_lists(client: httpx.Client, sdk: Client) -> None:
     project = unique("query")
     gone, kept = trace(sdk, project, env="dev"), trace(sdk, project, env="prod")
-    body = {"session": [project_id(client, project)], "filter": 'has(metadata, \'{"env": "dev"}\')'}
+    body: Json = {"session": [project_id(client, project)], "filter": 'has(metadata, \'{"env": "dev"}\')'}
     assert {run["trace_id"] for run in client.post("/runs/query", json=body).json()["runs"]} == {gone}
     assert order(client, "/runs/delete/query", 200, **body, dry_run=True)["runs"] == 2
     assert order(client, "/runs/delete/query", **body)["runs"] == 2
@@ -164,6 +165,7 @@ def test_a_killed_server_goes_on_deleting_until_no_file_holds_it(tmp_path: Path)
         gone, kept = trace(sdk, "p", secret=secret), trace(sdk, "p")
         deletion = order(client, "/runs/delete", trace_ids=[gone])["id"]
     server.kill()
+    state: Json = {}
     for wait_for in ("masked", "done"):
         server = ServerProcess(tmp_path / "data")
         with httpx.Client(base_url=server.url, timeout=30) as client:

@@ -7,14 +7,17 @@ behind before the row that replaced them, oldest first. Every step may be repeat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from runlake.deletes.contents import TABLES
 from runlake.deletes.run_objects import RunObjects, remove_objects
 from runlake.deletes.target import EVERYTHING, Target, TargetSql
 from runlake.model.deletion import DeletionKind
 from runlake.store.engine import Engine, Params, Row, Statement
+from runlake.store.mutations import start_mutation, wait_for_mutations
 
-_WAIT = {"mutations_sync": 2}
+_WAIT_S: Final = 15.0
+"""Longest that a step waits for the engine; what takes longer goes on by itself and is met again at the next try."""
 
 
 def stamp_ids(engine: Engine, target: Target) -> None:
@@ -62,13 +65,20 @@ def mask(engine: Engine, target: Target, kind: DeletionKind, objects: RunObjects
     )
     for month in months(engine, target):
         sql = TargetSql(target)
-        engine.command(sql.statement(f"DELETE FROM runs IN PARTITION {month} WHERE {sql.rows}"))
+        _change(engine, "runs", sql.statement(f"DELETE FROM runs IN PARTITION {month} WHERE {sql.rows}"))
+
+
+def _change(engine: Engine, table: str, statement: Statement) -> None:
+    """Have the engine change rows, after whatever it is changing already; StoreUnavailableError while that takes."""
+    wait_for_mutations(engine, (table,), wait_s=_WAIT_S)
+    start_mutation(engine, statement)
+    wait_for_mutations(engine, (table,), wait_s=_WAIT_S)
 
 
 def _delete(engine: Engine, sql: TargetSql, table: str, condition: str) -> None:
     """Mask rows, if there are any: a mutation that finds none still visits every part."""
     if engine.select(sql.statement(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1")).rows:
-        engine.command(sql.statement(f"DELETE FROM {table} WHERE {condition}"))
+        _change(engine, table, sql.statement(f"DELETE FROM {table} WHERE {condition}"))
 
 
 def _mask_left_behind(engine: Engine, target: Target) -> None:
@@ -82,9 +92,8 @@ def _mask_left_behind(engine: Engine, target: Target) -> None:
         params = Params()
         tenant = params.add("UUID", target.tenant_id)
         versions = params.add("Array(UInt64)", tuple(int(str(row[0])) for row in found))
-        engine.command(
-            Statement(f"DELETE FROM runs WHERE tenant_id = {tenant} AND has({versions}, version)", params.as_tuple())
-        )
+        sql_text = f"DELETE FROM runs WHERE tenant_id = {tenant} AND has({versions}, version)"
+        _change(engine, "runs", Statement(sql_text, params.as_tuple()))
 
 
 def months(engine: Engine, target: Target, **settings: int) -> list[int]:
@@ -107,9 +116,9 @@ def rewrite(engine: Engine, targets: Sequence[Target], between_commits: Callable
         if _is_empty(engine, month):
             between_commits(lambda month=month: _drop_if_empty(engine, month))  # type: ignore[misc]
         else:
-            engine.command(Statement(f"ALTER TABLE runs APPLY DELETED MASK IN PARTITION {month}", (), _WAIT))
+            _change(engine, "runs", Statement(f"ALTER TABLE runs APPLY DELETED MASK IN PARTITION {month}"))
     for table in TABLES[1:]:
-        engine.command(Statement(f"ALTER TABLE {table} APPLY DELETED MASK", (), _WAIT))
+        _change(engine, table, Statement(f"ALTER TABLE {table} APPLY DELETED MASK"))
 
 
 def _is_empty(engine: Engine, month: int) -> bool:

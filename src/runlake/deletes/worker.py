@@ -19,7 +19,7 @@ from runlake.deletes.contents import count_replaced_files, read_left
 from runlake.deletes.masking import mask, rewrite
 from runlake.deletes.service import Deletions, unstage
 from runlake.deletes.target import Target
-from runlake.errors import RunlakeError
+from runlake.errors import RunlakeError, StoreUnavailableError
 from runlake.model.deletion import Deletion, DeletionKind, DeletionState
 from runlake.model.run import NO_ID
 from runlake.store.engine import Engine, Statement
@@ -112,6 +112,9 @@ class DeletionWorker:
             self._wake.clear()
             try:
                 wait_s = self._step()
+            except StoreUnavailableError as error:
+                _LOG.info("a deletion goes on later", reason=error.message, after_s=_RETRY_S)
+                wait_s = _RETRY_S
             except RunlakeError:
                 _LOG.exception("a deletion failed and will be tried again", after_s=_RETRY_S)
                 wait_s = _RETRY_S

@@ -7,6 +7,7 @@ from uuid import UUID
 from runlake.ingest.open_set import OpenSet
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moments
+from runlake.store.mutations import start_mutation
 
 
 def erase_open_runs(engine: Engine, moments: Moments, open_set: OpenSet, tenant_id: UUID, doomed: Statement) -> None:
@@ -21,7 +22,9 @@ def erase_open_runs(engine: Engine, moments: Moments, open_set: OpenSet, tenant_
         return
     params = Params()
     tenant, ids = params.add("UUID", tenant_id), params.add("Array(UUID)", alive)
-    engine.command(Statement(f"DELETE FROM open_runs WHERE tenant_id = {tenant} AND has({ids}, id)", params.as_tuple()))
+    # Not waited for: the rows are hidden until a deletion is masked, and that waits.
+    sql = f"DELETE FROM open_runs WHERE tenant_id = {tenant} AND has({ids}, id)"
+    start_mutation(engine, Statement(sql, params.as_tuple()))
     for run_id in alive:
         open_set.remove((tenant_id, run_id))
     moments.publish(0, opened={tenant_id: open_set.versions_of(tenant_id)})
