@@ -19,9 +19,9 @@ def test_every_route_and_method_is_on_the_page() -> None:
     for handler in DELETE_HANDLERS:
         for path in handler.paths:
             shown = re.sub(r"\{\w+:str\}", "{id}", path)
-            (row,) = [line for line in PAGE.splitlines() if re.search(rf"^\|.* {re.escape(shown)}[`?]", line)]
+            rows = [line for line in PAGE.splitlines() if re.search(rf"^\|.* {re.escape(shown)}[`?]", line)]
             for method in handler.http_methods - {"OPTIONS"}:
-                assert method in row, (method, path)
+                assert any(method in row for row in rows), (method, path)
 
 
 def test_every_state_is_explained() -> None:
