@@ -88,6 +88,9 @@ class WriterMetrics:
         yield CounterMetricFamily(
             "runlake_failed_sweeps", "Sweeps of settled open runs that failed.", value=stats.failed_sweeps
         )
+        yield CounterMetricFamily(
+            "runlake_dropped_writes", "Late writes for deleted traces.", value=stats.dropped_writes
+        )
 
 
 class StoreMetrics:

@@ -72,6 +72,7 @@ class WriterStats:
     last_commit_ms: float
     failed_commits: int
     failed_sweeps: int
+    dropped_writes: int
     oldest_open_us: int | None
 
 
@@ -188,6 +189,7 @@ class Writer:
             last_commit_ms=self._last_commit_ms,
             failed_commits=self._failed_commits,
             failed_sweeps=self._failed_sweeps,
+            dropped_writes=self.tombstones.dropped,
             oldest_open_us=self._open_set.oldest_version(),
         )
 
