@@ -16,6 +16,7 @@ from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_path_id
 from runlake.errors import InvalidError
 from runlake.export.service import ExportService
+from runlake.model.access import RateClass
 from runlake.wire.export_destinations import DestinationBody, DestinationCreate, DestinationPatch
 from runlake.wire.exports import ExportBody, ExportCreate, ExportPatch, ExportRunBody
 
@@ -27,6 +28,7 @@ _EXPORT: Final = "bulk_export_id"
     "/bulk-exports/destinations",
     status_code=200,
     access=Access.ADMIN,
+    rate_class=RateClass.EXPORT,
     summary="Create a destination",
     opt={"request_body": DestinationCreate},
 )
@@ -38,7 +40,7 @@ async def create_destination(
     return await asyncio.to_thread(exports.create_destination, tenant_id, body)
 
 
-@get("/bulk-exports/destinations", access=Access.READ, summary="List destinations")
+@get("/bulk-exports/destinations", access=Access.READ, rate_class=RateClass.EXPORT, summary="List destinations")
 async def list_destinations(
     tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]
 ) -> list[DestinationBody]:
@@ -46,7 +48,12 @@ async def list_destinations(
     return await asyncio.to_thread(exports.list_destinations, tenant_id)
 
 
-@get("/bulk-exports/destinations/{destination_id:str}", access=Access.READ, summary="Read a destination")
+@get(
+    "/bulk-exports/destinations/{destination_id:str}",
+    access=Access.READ,
+    rate_class=RateClass.EXPORT,
+    summary="Read a destination",
+)
 async def read_destination(
     destination_id: FromPath[str], tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]
 ) -> DestinationBody:
@@ -57,6 +64,7 @@ async def read_destination(
 @patch(
     "/bulk-exports/destinations/{destination_id:str}",
     access=Access.ADMIN,
+    rate_class=RateClass.EXPORT,
     summary="Change the credentials of a destination",
     opt={"request_body": DestinationPatch},
 )
@@ -76,6 +84,7 @@ async def update_destination(
     "/bulk-exports",
     status_code=200,
     access=Access.EDIT,
+    rate_class=RateClass.EXPORT,
     summary="Create an export",
     opt={"request_body": ExportCreate},
 )
@@ -87,13 +96,13 @@ async def create_export(
     return await asyncio.to_thread(exports.create_export, tenant_id, body)
 
 
-@get("/bulk-exports", access=Access.READ, summary="List exports")
+@get("/bulk-exports", access=Access.READ, rate_class=RateClass.EXPORT, summary="List exports")
 async def list_exports(tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]) -> list[ExportBody]:
     """Exports and schedules, newest first."""
     return await asyncio.to_thread(exports.list_exports, tenant_id)
 
 
-@get("/bulk-exports/runs", access=Access.READ, summary="List the runs of a schedule")
+@get("/bulk-exports/runs", access=Access.READ, rate_class=RateClass.EXPORT, summary="List the runs of a schedule")
 async def list_spawned_runs(
     tenant_id: NamedDependency[UUID],
     exports: NamedDependency[ExportService],
@@ -106,7 +115,7 @@ async def list_spawned_runs(
     return await asyncio.to_thread(exports.list_spawned_runs, tenant_id, source_id)
 
 
-@get("/bulk-exports/{bulk_export_id:str}", access=Access.READ, summary="Read an export")
+@get("/bulk-exports/{bulk_export_id:str}", access=Access.READ, rate_class=RateClass.EXPORT, summary="Read an export")
 async def read_export(
     bulk_export_id: FromPath[str], tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]
 ) -> ExportBody:
@@ -117,6 +126,7 @@ async def read_export(
 @patch(
     "/bulk-exports/{bulk_export_id:str}",
     access=Access.EDIT,
+    rate_class=RateClass.EXPORT,
     summary="Cancel an export",
     opt={"request_body": ExportPatch},
 )
@@ -131,7 +141,13 @@ async def update_export(
     return await asyncio.to_thread(exports.set_status, tenant_id, read_path_id(bulk_export_id, _EXPORT), body)
 
 
-@post("/bulk-exports/{bulk_export_id:str}/resume", status_code=200, access=Access.EDIT, summary="Resume an export")
+@post(
+    "/bulk-exports/{bulk_export_id:str}/resume",
+    status_code=200,
+    access=Access.EDIT,
+    rate_class=RateClass.EXPORT,
+    summary="Resume an export",
+)
 async def resume_export(
     bulk_export_id: FromPath[str], tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]
 ) -> ExportBody:
@@ -139,7 +155,13 @@ async def resume_export(
     return await asyncio.to_thread(exports.resume, tenant_id, read_path_id(bulk_export_id, _EXPORT))
 
 
-@post("/bulk-exports/{bulk_export_id:str}/retry", status_code=200, access=Access.EDIT, summary="Retry failed runs")
+@post(
+    "/bulk-exports/{bulk_export_id:str}/retry",
+    status_code=200,
+    access=Access.EDIT,
+    rate_class=RateClass.EXPORT,
+    summary="Retry failed runs",
+)
 async def retry_export(
     bulk_export_id: FromPath[str], tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]
 ) -> ExportBody:
@@ -147,7 +169,12 @@ async def retry_export(
     return await asyncio.to_thread(exports.retry, tenant_id, read_path_id(bulk_export_id, _EXPORT))
 
 
-@get("/bulk-exports/{bulk_export_id:str}/runs", access=Access.READ, summary="List the runs of an export")
+@get(
+    "/bulk-exports/{bulk_export_id:str}/runs",
+    access=Access.READ,
+    rate_class=RateClass.EXPORT,
+    summary="List the runs of an export",
+)
 async def list_export_runs(
     bulk_export_id: FromPath[str], tenant_id: NamedDependency[UUID], exports: NamedDependency[ExportService]
 ) -> list[ExportRunBody]:
@@ -155,7 +182,12 @@ async def list_export_runs(
     return await asyncio.to_thread(exports.list_runs, tenant_id, read_path_id(bulk_export_id, _EXPORT))
 
 
-@get("/bulk-exports/{bulk_export_id:str}/runs/{run_id:str}", access=Access.READ, summary="Read a run of an export")
+@get(
+    "/bulk-exports/{bulk_export_id:str}/runs/{run_id:str}",
+    access=Access.READ,
+    rate_class=RateClass.EXPORT,
+    summary="Read a run of an export",
+)
 async def read_export_run(
     bulk_export_id: FromPath[str],
     run_id: FromPath[str],
