@@ -35,7 +35,7 @@ class Tombstones:
 
     def deleted_runs(self, tenant_id: UUID, states: Mapping[UUID, RunState]) -> frozenset[UUID]:
         """Those of the runs, by id, whose trace was deleted."""
-        if tenant_id not in self._tenants:
+        if tenant_id not in self._tenants or not states:
             return frozenset()
         names = {run_id: _names(state) for run_id, state in states.items()}
         deleted = set(self._find(tenant_id, (name for named in names.values() for name in named)))
