@@ -18,6 +18,7 @@ from runlake import __version__
 from runlake.cli_deletes import delete, retention_app
 from runlake.cli_keys import keys_app, tenants_app
 from runlake.cli_operations import OPERATION_COMMANDS
+from runlake.cli_query import query
 from runlake.config import SETTINGS, Settings, load_settings
 from runlake.errors import FilterError, RunlakeError, SettingsError
 from runlake.store.lock import write_address
@@ -33,6 +34,7 @@ app: Final = App(
 app.command(delete)
 app.command(retention_app)
 app.command(keys_app)
+app.command(query)
 app.command(tenants_app)
 for command in OPERATION_COMMANDS:
     app.command(command)

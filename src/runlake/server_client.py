@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-from runlake.errors import RunlakeError, SettingsError, StoreUnavailableError, UserError
+from runlake.errors import OverloadedError, RunlakeError, SettingsError, StoreUnavailableError, UserError
 
 URL_VARIABLE: Final = "LANGSMITH_ENDPOINT"
 KEY_VARIABLE: Final = "LANGSMITH_API_KEY"
 DEFAULT_URL: Final = "http://127.0.0.1:1984"
 _TIMEOUT_S: Final = 300.0
+_BUSY: Final = frozenset({429, 502, 503, 504})
+"""The same request may succeed later."""
 
 
 class ServerClient:
@@ -49,6 +53,20 @@ class ServerClient:
             reason = getattr(error, "reason", error)
             raise StoreUnavailableError(f"no answer from {self._url}: {reason}; is the server running there") from None
 
+    @contextmanager
+    def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[http.client.HTTPResponse]:
+        """An answer to read piece by piece; errors as of ``ask``. A broken one raises while it is read."""
+        request = urllib.request.Request(self._url + path, json.dumps(body).encode(), self._headers)  # noqa: S310 -- checked
+        try:
+            response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310 -- checked
+        except urllib.error.HTTPError as error:
+            raise _refusal(error) from None
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise StoreUnavailableError(f"no answer from {self._url}: {reason}; is the server running there") from None
+        with response:
+            yield response
+
     def project_id(self, name: str) -> str:
         """The id of the project of that name; UserError when there is none."""
         found = self.ask("GET", "/sessions", None, name=name, limit="1")
@@ -63,4 +81,5 @@ def _refusal(error: urllib.error.HTTPError) -> RunlakeError:
     except (OSError, ValueError):
         answer = {}
     detail = answer.get("detail") if isinstance(answer, dict) else None
-    return UserError(str(detail or f"the server answered with status {error.code}"))
+    message = str(detail or f"the server answered with status {error.code}")
+    return OverloadedError(message) if error.code in _BUSY else UserError(message)

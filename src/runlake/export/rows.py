@@ -30,7 +30,7 @@ from runlake.store.moment import Moment
 from runlake.store.objects import ObjectStore
 from runlake.wire.runs import feedback_stats
 
-BLOCK_BYTES: Final = 16 << 20
+BLOCK_BYTES: Final = 8 << 20
 """What a block of the engine, and a batch of an export, should not weigh more than."""
 
 MAX_BLOCK_ROWS: Final = 1_000

@@ -111,6 +111,7 @@ def read_pull(sent: Mapping[str, Any]) -> PullSpec:
         value = sent.get(name)
         return None if value is None else convert(value, name)
 
+    format_ = _choice(sent, "format", FileFormat, FileFormat.JSONL)
     spec = PullSpec(
         projects=read("project", _texts),
         sessions=read("session", _ids),
@@ -121,8 +122,8 @@ def read_pull(sent: Mapping[str, Any]) -> PullSpec:
         tree_filter=read("tree_filter", _text),
         content=_choice(sent, "content", ContentKind, ContentKind.RUNS),
         fields=read(chosen, _comma_texts),
-        format=_choice(sent, "format", FileFormat, FileFormat.JSONL),
-        compression=_choice(sent, "compression", Compression, Compression.NONE),
+        format=format_,
+        compression=_choice(sent, "compression", Compression, _usual_compression(format_)),
         limit=read("limit", _limit),
         cursor=read("cursor", _text),
         marks=read("marks", _flag) or False,
@@ -130,6 +131,10 @@ def read_pull(sent: Mapping[str, Any]) -> PullSpec:
     )
     _check(spec)
     return spec
+
+
+def _usual_compression(format_: FileFormat) -> Compression:
+    return Compression.ZSTANDARD if format_ is FileFormat.PARQUET else Compression.NONE
 
 
 def _check(spec: PullSpec) -> None:
