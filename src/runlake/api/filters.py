@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -18,47 +18,21 @@ from runlake.errors import FilterError
 from runlake.fql import Mode, bar_to_filter, filter_to_bar, parse_filter, print_filter, read_bar, read_filter
 from runlake.fql.completion import wanted_in_filter, wanted_in_search
 from runlake.query.inspection import QueryInspector, QueryReport
-from runlake.wire.json_text import decode_object
+from runlake.wire.filter_texts import FilterTextBody, FilterTextSpec, read_filter_text
 from runlake.wire.run_queries import RunQueryBody, decode_query_body, read_query
-
-Language = Literal["filter", "search"]
-
-
-class FilterText(msgspec.Struct, kw_only=True):
-    """A filter, or a search in the words of a search bar."""
-
-    text: str
-    language: Language = "filter"
-    mode: Literal["lenient", "strict"] = "lenient"
 
 
 class FilterVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``canonical`` is the text as a filter in its printed form; null where it is not valid, empty where it is blank."""
+    """``canonical`` is the text as a filter, as printed; null where it is not valid, empty where it is blank."""
 
     valid: bool
     canonical: str | None = None
     diagnostics: tuple[DiagnosticBody, ...] = ()
 
 
-class TranslationText(msgspec.Struct, kw_only=True):
-    """``to`` is the language wanted; ``text`` is in the other one."""
-
-    text: str
-    to: Language = "search"
-
-
 class Translation(msgspec.Struct, frozen=True, kw_only=True):
     text: str
-    language: Language
-
-
-class UnfinishedText(msgspec.Struct, kw_only=True):
-    """``position`` is the character offset of the cursor, by default the end; ``session`` names projects to look in."""
-
-    text: str
-    position: int | None = None
-    language: Language = "filter"
-    session: list[UUID] | None = None
+    language: str
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,28 +50,25 @@ class Completions(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Completion, ...]
 
 
-_FILTER: Final = msgspec.json.Decoder(FilterText)
-_TRANSLATION: Final = msgspec.json.Decoder(TranslationText)
-_UNFINISHED: Final = msgspec.json.Decoder(UnfinishedText)
-
-
 @post(
     "/filters/validate",
     status_code=200,
     access=Access.READ,
     summary="Check a filter or a search",
-    opt={"request_body": FilterText},
+    opt={"request_body": FilterTextBody},
 )
 async def validate_filter(request: AnyRequest) -> FilterVerdict:
     """Every problem with its place; the mode ``strict`` also reports what the hosted service would refuse."""
-    sent = decode_object(await read_small_body(request), _FILTER)
+    sent = read_filter_text(await read_small_body(request))
     return await asyncio.to_thread(_verdict, sent)
 
 
-def _verdict(sent: FilterText) -> FilterVerdict:
+def _verdict(sent: FilterTextSpec) -> FilterVerdict:
     is_filter = sent.language == "filter"
     try:
-        (read_filter if is_filter else read_bar)(sent.text, field="text", mode=Mode(sent.mode))
+        (read_filter if is_filter else read_bar)(
+            sent.text, field="text", mode=Mode.STRICT if sent.is_strict else Mode.LENIENT
+        )
         text = sent.text if is_filter else bar_to_filter(sent.text)
     except FilterError as error:
         return FilterVerdict(valid=False, diagnostics=describe(error).diagnostics)
@@ -110,11 +81,11 @@ def _verdict(sent: FilterText) -> FilterVerdict:
     status_code=200,
     access=Access.READ,
     summary="Say a filter in the words of a search bar, or a search as a filter",
-    opt={"request_body": TranslationText},
+    opt={"request_body": FilterTextBody},
 )
 async def translate_filter(request: AnyRequest) -> Translation:
     """The same condition in the other language; 400 with diagnostics where it has no words for it."""
-    sent = decode_object(await read_small_body(request), _TRANSLATION)
+    sent = read_filter_text(await read_small_body(request))
     translate = filter_to_bar if sent.to == "search" else bar_to_filter
     return Translation(text=await asyncio.to_thread(translate, sent.text), language=sent.to)
 
@@ -124,16 +95,15 @@ async def translate_filter(request: AnyRequest) -> Translation:
     status_code=200,
     access=Access.READ,
     summary="Complete an unfinished filter or search",
-    opt={"request_body": UnfinishedText},
+    opt={"request_body": FilterTextBody},
 )
 async def complete_filter(
     request: AnyRequest, tenant_id: NamedDependency[UUID], inspector: NamedDependency[QueryInspector]
 ) -> Completions:
     """Functions and fields of the language; keys, tags, names and values that recent runs of the caller really have."""
-    sent = decode_object(await read_small_body(request), _UNFINISHED)
-    end = len(sent.text) if sent.position is None else min(max(0, sent.position), len(sent.text))
-    wanted = (wanted_in_filter if sent.language == "filter" else wanted_in_search)(sent.text, end)
-    choices = await inspector.choices(wanted, tenant_id=tenant_id, sessions=tuple(sent.session or ()))
+    sent = read_filter_text(await read_small_body(request))
+    wanted = (wanted_in_filter if sent.language == "filter" else wanted_in_search)(sent.text, sent.position)
+    choices = await inspector.choices(wanted, tenant_id=tenant_id, sessions=sent.sessions)
     items = tuple(
         Completion(
             text=f"{wanted.lead}{_escaped(choice.text, wanted.lead)}{wanted.tail}",
@@ -143,7 +113,7 @@ async def complete_filter(
         )
         for choice in choices
     )
-    return Completions(start=wanted.start, end=end, items=items)
+    return Completions(start=wanted.start, end=sent.position, items=items)
 
 
 def _escaped(text: str, quote: str) -> str:

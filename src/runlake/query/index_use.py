@@ -37,6 +37,7 @@ def read_index_use(engine: Engine, statement: Statement) -> tuple[IndexUse, ...]
         )
         for index in _indexes(plan)
         if index.get("Type") == "Skip" or index["Selected Granules"] < index["Initial Granules"]
+        if not str(index.get("Name", "")).startswith("<")  # a sum over indexes, such as <Combined skip indexes>
     )
 
 
