@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
+from runlake.api.elsewhere import ELSEWHERE_HANDLERS
 from runlake.api.links import V2Links
 from runlake.api.shares import SHARE_HANDLERS
 from runlake.api.stats import STATS_HANDLERS
 from runlake.api.threads import THREAD_HANDLERS
+from runlake.api.v2_projects import V2_PROJECT_HANDLERS
 from runlake.api.v2_runs import V2_RUN_HANDLERS
 from runlake.api.v2_threads import V2_THREAD_HANDLERS
 from runlake.config import Settings
@@ -31,7 +33,9 @@ READING_HANDLERS: Final[tuple[Any, ...]] = (
     *THREAD_HANDLERS,
     *V2_RUN_HANDLERS,
     *V2_THREAD_HANDLERS,
+    *V2_PROJECT_HANDLERS,
     *SHARE_HANDLERS,
+    *ELSEWHERE_HANDLERS,
 )
 
 
@@ -63,7 +67,6 @@ def reading_services(
     )
     return {
         "threads": threads,
-        "share_ledger": shares,
         "shares": Shares(ledger=shares, runs=runs, now_us=now_us, new_id=new_id),
         "v2_links": V2Links(attachments=links, shares=shares, public_url=settings.public_url),
     }

@@ -57,9 +57,9 @@ def test_info_has_all_that_the_sdk_reads(client: httpx.Client) -> None:
     flags = info["instance_flags"]
     assert flags["zstd_compression_enabled"] is True
     assert flags["ch_query_enabled"] is True
-    assert flags["sdb_query_enabled"] is False
+    assert flags["sdb_query_enabled"] is True
     version = tuple(int(part) for part in info["version"].split("."))
-    assert (0, 8, 10) <= version < (0, 16)
+    assert version >= (0, 18)
 
 
 @pytest.mark.parametrize("path", ["/ok", "/healthz", "/readyz", "/info/health"])

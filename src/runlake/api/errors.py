@@ -17,10 +17,12 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from runlake.api.asgi import Scope
+from runlake.api.similar_routes import similar_route
 from runlake.errors import AccessError, Diagnostic, FaultError, FilterError, MalformedError, RunlakeError
 
 _LOG: Final = structlog.get_logger("runlake.api")
 _ENCODER: Final = msgspec.json.Encoder()
+_PROBLEM: Final = "application/problem+json"
 _CODES: Final = {
     400: "bad_request",
     401: "unauthorized",
@@ -70,6 +72,16 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     suggestion: str | None = None
     diagnostics: tuple[DiagnosticBody, ...] = ()
+
+
+class ProblemBody(ErrorBody, frozen=True, kw_only=True):
+    """What a failed v2 request is answered with: the members of RFC 7807 beside our own (seen in generated clients)."""
+
+    title: str
+    status: int
+    type: str = "about:blank"
+    instance: str | None = None
+    remedy: str | None = None
 
 
 def describe(error: RunlakeError) -> ErrorBody:
@@ -122,8 +134,16 @@ def error_code_of(scope: Scope) -> str | None:
     return scope.get(_ANSWERED_CODE)
 
 
-def error_response(body: ErrorBody, status: int, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(_ENCODER.encode(body), status_code=status, media_type="application/json", headers=headers)
+def error_response(
+    request: AnyRequest, body: ErrorBody, status: int, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """The answer in the form of the API family that was asked."""
+    path = request.scope["path"]
+    if not path.startswith("/v2/"):
+        return Response(_ENCODER.encode(body), status_code=status, media_type="application/json", headers=headers)
+    own = {name: getattr(body, name) for name in ErrorBody.__struct_fields__}
+    problem = ProblemBody(**own, title=HTTPStatus(status).phrase, status=status, instance=path, remedy=body.suggestion)
+    return Response(_ENCODER.encode(problem), status_code=status, media_type=_PROBLEM, headers=headers)
 
 
 def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:
@@ -136,7 +156,7 @@ def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:
         _LOG.warning("fault", code=error.code, path=request.scope["path"], message=error.message)
     else:
         _log_refusal(request, error.status, error.code, error.field)
-    return error_response(describe(error), error.status, _headers(error))
+    return error_response(request, describe(error), error.status, _headers(error))
 
 
 def _headers(error: RunlakeError) -> dict[str, str]:
@@ -166,8 +186,15 @@ def answer_framework(request: AnyRequest, error: HTTPException) -> Response[byte
     code = _CODES.get(error.status_code, "bad_request")
     _note(request, code)
     _log_refusal(request, error.status_code, code, field)
-    body = ErrorBody(detail=detail, error=detail, code=code, field=field)
-    return error_response(body, error.status_code, error.headers)
+    near = _near_route(request) if error.status_code == HTTPStatus.NOT_FOUND else None
+    if near is not None:
+        detail = f"{detail}; did you mean {near}"
+    body = ErrorBody(detail=detail, error=detail, code=code, field=field, suggestion=near)
+    return error_response(request, body, error.status_code, error.headers)
+
+
+def _near_route(request: AnyRequest) -> str | None:
+    return similar_route(request.scope["path"], [route.path for route in request.app.routes])
 
 
 def _framework_detail(request: AnyRequest, error: HTTPException) -> tuple[str, str | None]:
@@ -196,7 +223,8 @@ def _answer_fault(request: AnyRequest, error: Exception, code: str) -> Response[
     _note(request, code)
     _LOG.error("fault", code=code, path=request.scope["path"], exc_info=error)
     detail = "the server failed on this request; its log has the cause under the id in the x-request-id header"
-    return error_response(ErrorBody(detail=detail, error=detail, code=code), HTTPStatus.INTERNAL_SERVER_ERROR)
+    body = ErrorBody(detail=detail, error=detail, code=code)
+    return error_response(request, body, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _note(request: AnyRequest, code: str) -> None:

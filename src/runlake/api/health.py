@@ -21,11 +21,11 @@ from runlake import __version__
 from runlake.api.auth import Access
 from runlake.errors import StoreUnavailableError
 
-SPOKEN_VERSION: Final = "0.13.9"
+SPOKEN_VERSION: Final = "0.18.0"
 """The platform version whose protocol we speak, which clients compare with thresholds (seen in the SDK).
 
-From 0.8.10 the Python SDK sends feedback inside multipart batches, which we take. From 0.16 generated clients expect
-the whole v2 API, so until that is served a number below it is the truthful one.
+From 0.8.10 the Python SDK sends feedback inside multipart batches; from 0.16 and 0.18 generated clients expect the v2
+API.
 """
 
 _CHECK_EVERY_S: Final = 1.0
@@ -43,12 +43,12 @@ class BatchIngestConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstanceFlags(msgspec.Struct, frozen=True, kw_only=True):
-    """What this server can do. ``sdb_query_enabled`` would send SDK conveniences to the v2 API (seen in the SDK)."""
+    """What this server can do; ``ch_query_enabled`` means the v1 queries, ``sdb_query_enabled`` the v2 ones."""
 
     zstd_compression_enabled: bool = True
     gzip_body_enabled: bool = True
     ch_query_enabled: bool = True
-    sdb_query_enabled: bool = False
+    sdb_query_enabled: bool = True
     dataset_examples_multipart_enabled: bool = False
     examples_multipart_enabled: bool = False
 

@@ -27,7 +27,6 @@ from runlake.model.share import Share
 from runlake.model.usage import UsageOf
 from runlake.query.service import ListedRuns, RunQueries
 from runlake.query.shares import Shares
-from runlake.store.shares import ShareStore
 from runlake.wire.json_text import decode_object, without_constants
 from runlake.wire.members import MemberReader, names_member
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, RunQuerySpec, decode_query_body, read_query
@@ -91,11 +90,11 @@ async def read_share(
     run_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
-    share_ledger: NamedDependency[ShareStore],
+    shares: NamedDependency[Shares],
 ) -> ShareBody | None:
     """The token of the run's trace, or null."""
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=_NARROW, usage_of=UsageOf.RUN)
-    share = await asyncio.to_thread(share_ledger.of_trace, tenant_id, UUID(run.trace_id))
+    share = await asyncio.to_thread(shares.of_trace, tenant_id, UUID(run.trace_id))
     return None if share is None else ShareBody(run_id=run.id, share_token=str(share.token))
 
 
@@ -104,7 +103,7 @@ async def unshare_run(
     run_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
-    share_ledger: NamedDependency[ShareStore],
+    shares: NamedDependency[Shares],
 ) -> None:
     """The token opens nothing from now on."""
     found = read_path_id(run_id, "run_id")
@@ -113,7 +112,7 @@ async def unshare_run(
         trace_id = UUID(run.trace_id)
     except NotFoundError:
         trace_id = found  # a deleted root can still be unshared
-    await asyncio.to_thread(share_ledger.revoke_trace, tenant_id, trace_id)
+    await asyncio.to_thread(shares.revoke_trace, tenant_id, trace_id)
 
 
 @post("/v2/runs/{run_id:str}/share", status_code=200, access=Access.EDIT, summary="Share a trace (v2)")
@@ -143,10 +142,10 @@ async def share_run_v2(
 
 @delete("/v2/runs/{trace_id:str}/share", status_code=204, access=Access.EDIT, summary="Stop sharing a trace (v2)")
 async def unshare_trace(
-    trace_id: FromPath[str], tenant_id: NamedDependency[UUID], share_ledger: NamedDependency[ShareStore]
+    trace_id: FromPath[str], tenant_id: NamedDependency[UUID], shares: NamedDependency[Shares]
 ) -> None:
     """The same answer whether it was shared or not."""
-    await asyncio.to_thread(share_ledger.revoke_trace, tenant_id, read_path_id(trace_id, "trace_id"))
+    await asyncio.to_thread(shares.revoke_trace, tenant_id, read_path_id(trace_id, "trace_id"))
 
 
 @post("/v2/threads/{thread_id:str}/share", status_code=200, access=Access.EDIT, summary="Share a thread (v2)")
@@ -173,11 +172,11 @@ async def read_thread_share(
     request: AnyRequest,
     thread_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
-    share_ledger: NamedDependency[ShareStore],
+    shares: NamedDependency[Shares],
 ) -> ShareTokenBody:
     """Its token; nothing when it is not shared."""
     project_id = _project_of(request)
-    share = await asyncio.to_thread(share_ledger.of_thread, tenant_id, project_id, thread_id)
+    share = await asyncio.to_thread(shares.of_thread, tenant_id, project_id, thread_id)
     return ShareTokenBody(None if share is None else str(share.token))
 
 
@@ -186,10 +185,10 @@ async def unshare_thread(
     request: AnyRequest,
     thread_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
-    share_ledger: NamedDependency[ShareStore],
+    shares: NamedDependency[Shares],
 ) -> None:
     """The same answer whether it was shared or not."""
-    await asyncio.to_thread(share_ledger.revoke_thread, tenant_id, _project_of(request), thread_id)
+    await asyncio.to_thread(shares.revoke_thread, tenant_id, _project_of(request), thread_id)
 
 
 @get(

@@ -65,6 +65,22 @@ class Shares:
             raise NotFoundError("this link opens nothing; it was revoked or never made", field="share_token")
         return share
 
+    def of_trace(self, tenant_id: UUID, trace_id: UUID) -> Share | None:
+        """The share of a trace, None when it is not shared."""
+        return self._ledger.of_trace(tenant_id, trace_id)
+
+    def of_thread(self, tenant_id: UUID, project_id: UUID, thread_id: str) -> Share | None:
+        """As ``of_trace``, of a thread."""
+        return self._ledger.of_thread(tenant_id, project_id, thread_id)
+
+    def revoke_trace(self, tenant_id: UUID, trace_id: UUID) -> None:
+        """The token of the trace opens nothing from now on."""
+        self._ledger.revoke_trace(tenant_id, trace_id)
+
+    def revoke_thread(self, tenant_id: UUID, project_id: UUID, thread_id: str) -> None:
+        """As ``revoke_trace``, of a thread."""
+        self._ledger.revoke_thread(tenant_id, project_id, thread_id)
+
     def opened(self, share: Share, spec: RunQuerySpec) -> RunQuerySpec:
         """A query that finds what ``spec`` asks for, within what the share opens."""
         spec = replace(

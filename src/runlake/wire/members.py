@@ -86,7 +86,7 @@ def choice_member(value: Any, field: str, choices: tuple[str, ...]) -> str:
 
 def names_member(value: Any, field: str) -> tuple[str, ...]:
     """Texts, or one."""
-    values = value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list | tuple) else [value]
     texts = tuple(item for item in values if isinstance(item, str))
     if len(texts) < len([item for item in values if item is not None]):
         raise InvalidError(f"{field} must be a list of texts", field=field)

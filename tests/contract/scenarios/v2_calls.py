@@ -1,0 +1,315 @@
+"""The generated client inside the SDK: runs, traces, threads, projects, shares and statistics of the v2 API.
+
+Only the current SDK has it. Two threads of traces are written, the second one with a failed turn.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from langsmith import Client, uuid7
+
+from contract.scenarios.sdk import PROJECT, Facts, give_feedback, main, order_segment
+
+NOW = datetime.now(UTC)
+
+
+@cache
+def client() -> Client:
+    return Client()
+
+
+def api() -> Any:
+    """The generated client, in its form without ``await``, which the SDK uses itself."""
+    return client()._get_langsmith_api_sync()
+
+
+def _turn(number: int, thread: str, *, error: str | None = None) -> list[dict[str, Any]]:
+    """A root without tokens and below it a model call with seven of them."""
+    start_time = NOW - timedelta(minutes=30 - number)
+    root, call = uuid7(), uuid7()
+    first = order_segment(start_time, root)
+    shared = {"session_name": PROJECT, "trace_id": str(root), "start_time": start_time.isoformat()}
+    metadata = {"thread_id": thread, "kind": "v2"}
+    return [
+        {
+            **shared,
+            "id": str(root),
+            "dotted_order": first,
+            "name": f"turn {number}",
+            "run_type": "chain",
+            "end_time": (start_time + timedelta(seconds=number + 1)).isoformat(),
+            "inputs": {"messages": [{"role": "user", "content": f"question {number}"}]},
+            "outputs": None if error else {"messages": [{"role": "assistant", "content": f"answer {number}"}]},
+            "error": error,
+            "tags": ["turn"],
+            "extra": {"metadata": metadata},
+        },
+        {
+            **shared,
+            "id": str(call),
+            "parent_run_id": str(root),
+            "dotted_order": f"{first}.{order_segment(start_time, call)}",
+            "name": "model",
+            "run_type": "llm",
+            "end_time": (start_time + timedelta(seconds=1)).isoformat(),
+            "inputs": {"messages": []},
+            "outputs": {
+                "usage_metadata": {
+                    "input_tokens": 4,
+                    "output_tokens": 3,
+                    "total_tokens": 7,
+                    "input_token_details": {"cache_read": 2},
+                    "total_cost": 0.5,
+                    "input_cost": 0.2,
+                    "output_cost": 0.3,
+                }
+            },
+            "events": [{"name": "new_token", "time": start_time.isoformat()}, {"name": "retry", "kwargs": {"n": 1}}],
+        },
+    ]
+
+
+@cache
+def written() -> list[list[dict[str, Any]]]:
+    """The traces, oldest first: two of thread a, one of thread b, one of thread a that failed."""
+    turns = [_turn(0, "a"), _turn(1, "a"), _turn(2, "b"), _turn(3, "a", error="Boom: no more")]
+    client().batch_ingest_runs(create=[dict(run) for turn in turns for run in turn])
+    give_feedback(client(), run_id=turns[0][0]["id"], key="liked", score=1)
+    client().flush()
+    return turns
+
+
+@cache
+def project() -> str:
+    written()
+    return str(client().read_project(project_name=PROJECT).id)
+
+
+def runs_query() -> Facts:
+    found = list(
+        api().runs.query_v2(
+            project_ids=[project()],
+            selects=["ID", "NAME", "RUN_TYPE", "STATUS", "TOTAL_TOKENS", "METADATA", "IS_ROOT", "PARENT_RUN_IDS"],
+            filter="eq(is_root, true)",
+            page_size=2,
+        )
+    )
+    return {
+        "names": [run.name for run in found],
+        "status": [run.status for run in found],
+        "type": found[0].run_type,
+        "metadata": found[0].metadata,
+        "own tokens": [run.total_tokens for run in found],
+        "only id": sorted(next(iter(api().runs.query_v2(project_ids=[project()], page_size=1))).model_fields_set),
+    }
+
+
+def subtree() -> Facts:
+    found = api().runs.query_v2(
+        project_ids=[project()],
+        is_root=True,
+        include_subtree_usage=True,
+        selects=["NAME", "TOTAL_TOKENS", "TOTAL_COST", "PROMPT_TOKEN_DETAILS", "FIRST_TOKEN_TIME"],
+    )
+    run = next(iter(found))
+    return {
+        "tokens": run.total_tokens,
+        "cost": run.total_cost,
+        "details": run.prompt_token_details.raw,
+        "first token": run.first_token_time is not None,
+    }
+
+
+def retrieve() -> Facts:
+    root, call = written()[0]
+    run = api().runs.retrieve_v2(
+        call["id"],
+        project_id=project(),
+        selects=["ID", "TRACE_ID", "EVENTS", "OUTPUTS", "LATENCY_SECONDS", "START_TIME", "PROJECT_ID", "APP_PATH"],
+    )
+    url = api().runs.get_url(call["id"], project_id=project(), trace_id=root["id"]).url
+    return {
+        "is it": run.id == call["id"] and run.trace_id == root["id"] and run.project_id == project(),
+        "events": [[event.name, event.kwargs] for event in run.events],
+        "latency": run.latency_seconds,
+        "zone": str(run.start_time.tzinfo),
+        "url": call["id"] in url,
+    }
+
+
+def streaming() -> Facts:
+    with_stream = api().runs.streaming.query_v2(
+        project_ids=[project()], is_root=True, selects=["NAME"], page_size=3, accept="text/event-stream"
+    )
+    names = [op.value["name"] for event in with_stream for op in event if op.path == "/items/-"]
+    return {"names": names}
+
+
+def traces() -> Facts:
+    found = list(
+        api().traces.query(
+            project_id=project(),
+            selects=["NAME", "TOTAL_TOKENS", "TOTAL_COST", "FIRST_TOKEN_TIME"],
+            tree_filter='eq(run_type, "llm")',
+            trace_filter="neq(error, null)",
+        )
+    )
+    listed = api().traces.list_runs(written()[0][0]["id"], project_id=project(), selects=["NAME", "DOTTED_ORDER"])
+    return {
+        "names": [trace.root_run.name for trace in found],
+        "tokens": found[0].trace_aggregates.total_tokens,
+        "cost": found[0].trace_aggregates.total_cost,
+        "runs": [run.name for run in listed.items],
+    }
+
+
+def threads() -> Facts:
+    found = list(api().threads.query(project_id=project(), page_size=1))
+    first = found[0]
+    return {
+        "threads": [[thread.thread_id, thread.count, thread.num_errored_turns] for thread in found],
+        "inputs": first.first_inputs,
+        "outputs": [thread.last_outputs for thread in found],
+        "error": first.last_error,
+        "tokens": [thread.total_tokens for thread in found],
+        "cost": first.total_cost,
+        "details": first.total_token_details,
+        "liked": first.feedback_stats["liked"].n,
+        "p50": first.latency_p50,
+        "failed only": [
+            thread.thread_id for thread in api().threads.query(project_id=project(), trace_filter="neq(error, null)")
+        ],
+        "turns that went well": [
+            [thread.thread_id, thread.count]
+            for thread in api().threads.query(project_id=project(), filter="eq(error, null)")
+        ],
+    }
+
+
+def turns() -> Facts:
+    found = list(
+        api().threads.list_traces(
+            "a",
+            project_id=project(),
+            page_size=2,
+            filter="eq(error, null)",
+            selects=["NAME", "TURN_NUMBER", "TOTAL_TOKENS", "LATENCY", "INPUTS_PREVIEW", "OP", "THREAD_ID"],
+        )
+    )
+    return {
+        "turns": [[turn.name, turn.turn_number, turn.total_tokens, turn.latency] for turn in found],
+        "preview": found[0].inputs_preview,
+        "trace": found[0].trace_id == written()[0][0]["id"],
+    }
+
+
+def thread_stats() -> Facts:
+    one = api().threads.stats(
+        "a",
+        session_id=project(),
+        selects=["TURNS", "TOTAL_TOKENS", "TOTAL_COST", "LATENCY_P50", "PROMPT_TOKEN_DETAILS", "FEEDBACK_STATS"],
+    )
+    every = api().threads.aggregate_stats(
+        project_id=project(),
+        select=["THREAD_COUNT", "TRACE_COUNT", "TOTAL_TOKENS", "ERROR_RATE", "LATENCY_P50", "MEDIAN_TOKENS"],
+    )
+    return {
+        "one": [one.turns, one.total_tokens, one.total_cost, one.latency_p50_seconds, one.prompt_token_details.raw],
+        "liked": one.feedback_stats["liked"].avg,
+        "every": [
+            every.thread_count,
+            every.trace_count,
+            every.total_tokens,
+            every.error_rate,
+            every.latency_p50_seconds,
+            every.median_tokens,
+        ],
+    }
+
+
+def shares() -> Facts:
+    root, call = written()[0]
+    token = api().runs.share.create(root["id"], session_id=project(), trace_id=root["id"]).share_token
+    again = client().share_run(root["id"])
+    public = api().public.runs.query(token, selects=["NAME", "TRACE_ID"])
+    one = api().public.runs.retrieve(call["id"], share_token=token, selects=["NAME"], start_time=call["start_time"])
+    shown = api().runs.retrieve_v2(root["id"], project_id=project(), selects=["SHARE_URL"])
+    facts = {
+        "same token": token in again and token in shown.share_url,
+        "shared": client().run_is_shared(root["id"]),
+        "public": sorted(run.name for run in public.items),
+        "one": one.name,
+        "v1 run": client().read_shared_run(token).name,
+        "v1 runs": sorted(run.name for run in client().list_shared_runs(token)),
+    }
+    api().runs.share.delete(root["id"], session_id=project())
+    client().unshare_run(root["id"])
+    try:
+        api().public.runs.query(token, selects=["NAME"])
+        gone = "still open"
+    except Exception as error:  # noqa: BLE001 - its kind is the fact
+        gone = type(error).__name__
+    return {**facts, "gone": gone, "shared then": client().run_is_shared(root["id"])}
+
+
+def shared_thread() -> Facts:
+    token = api().threads.share.create("b", project_id=project()).share_token
+    found = api().public.runs.query(token, selects=["NAME"])
+    known = api().threads.share.retrieve("b", project_id=project()).share_token == token
+    api().threads.share.delete("b", project_id=project())
+    return {
+        "runs": sorted(run.name for run in found.items),
+        "known": known,
+        "gone": api().threads.share.retrieve("b", project_id=project()).share_token,
+    }
+
+
+def projects() -> Facts:
+    made = api().sessions.create_v2(type="PROJECT", name=f"{PROJECT} two", extra={"metadata": {"a": 1}})
+    api().sessions.update_v2(made.id, description="changed", trace_tier="LONG_LIVED")
+    read = api().sessions.retrieve_v2(made.id)
+    listed = list(api().sessions.list_v2(name_contains=PROJECT, page_size=1, include_stats=True))
+    return {
+        "read": [read.name == f"{PROJECT} two", read.description, read.trace_tier, read.type],
+        "listed": len(listed),
+        "counts": sorted(session.run_count for session in listed),
+        "costs": sorted(session.total_cost or 0 for session in listed),
+    }
+
+
+def mistakes() -> Facts:
+    answers = []
+    for call in (
+        lambda: api().runs.query_v2(project_ids=[project()], filter="eq(nmae, 1)"),
+        lambda: api().runs.query_v2(project_ids=[]),
+        lambda: api().threads.query(project_id=project(), thread_filter="gt(count, 1)"),
+        lambda: api().runs.query_v2(project_ids=[project()], ai_search="slow runs"),
+    ):
+        try:
+            list(call())
+            answers.append("no error")
+        except Exception as error:  # noqa: BLE001 - its kind is the fact
+            answers.append([type(error).__name__, sorted(getattr(error, "body", None) or {})])
+    return answers
+
+
+if __name__ == "__main__":
+    main(
+        [
+            runs_query,
+            subtree,
+            retrieve,
+            streaming,
+            traces,
+            threads,
+            turns,
+            thread_stats,
+            shares,
+            shared_thread,
+            projects,
+            mistakes,
+        ]
+    )
