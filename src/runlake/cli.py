@@ -16,6 +16,7 @@ from cyclopts import App, Parameter
 
 from runlake import __version__
 from runlake.cli_deletes import delete, retention_app
+from runlake.cli_export import export_app
 from runlake.cli_keys import keys_app, tenants_app
 from runlake.cli_operations import OPERATION_COMMANDS
 from runlake.cli_query import query
@@ -33,6 +34,7 @@ app: Final = App(
 
 app.command(delete)
 app.command(retention_app)
+app.command(export_app)
 app.command(keys_app)
 app.command(query)
 app.command(tenants_app)

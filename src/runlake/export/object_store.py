@@ -263,3 +263,18 @@ def _translate(text: str) -> DestinationError:
     transient = int(status[1]) in _TRANSIENT_STATUS or bool(code and code[1] in _TRANSIENT_CODES)
     detail = ": ".join(said) or "without a reason"
     return DestinationError(f"the destination answered {status[1]} ({detail})", transient=transient)
+
+
+def open_from_environment(url: str) -> ObjectStorage:
+    """A bucket, or a folder of one, with the credentials of whoever runs this program; for reading.
+
+    Never for a server: its own identity is not its callers'.
+    """
+    from obstore.exceptions import BaseError  # noqa: PLC0415 -- as above
+    from obstore.store import from_url  # noqa: PLC0415 -- as above
+
+    try:
+        store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
+    except (BaseError, ValueError) as error:
+        raise InvalidError(f"{url!r} is not the address of a bucket: {str(error).splitlines()[0]}") from None
+    return ObjectStorage(store, prefix="", spool=Path(tempfile.gettempdir()))
