@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from runlake.api.asgi import Receive, Scope, Send
 from runlake.api.errors import answer_early
 from runlake.config import Settings
-from runlake.errors import HeadTooLargeError, RunlakeError, TooManyConnectionsError, TooSlowError
+from runlake.errors import HeadTooLargeError, MalformedError, RunlakeError, TooManyConnectionsError, TooSlowError
 
 _LEAST_BYTES_PER_SECOND: Final = 1024
 _HARD_LIMIT_FACTOR: Final = 2
@@ -88,6 +88,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.max_header_bytes:
                 self._refuse(self._head_too_large())
+
+    def send_400_response(self, msg: str) -> None:
+        del msg  # plain text; ours is the one shape that every refusal has
+        self._refuse(MalformedError("what was sent is not an HTTP/1.1 request"))
 
     # What the parser calls
 

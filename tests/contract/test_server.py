@@ -91,6 +91,16 @@ def test_openapi_lists_routes_with_their_bodies(client: httpx.Client) -> None:
         assert name in document["components"]["schemas"]
 
 
+def test_openapi_says_which_key_opens_a_route(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"api_key", "bearer"}
+    assert document["paths"]["/sessions"]["post"]["security"] == [
+        {"api_key": ["ingest", "read"]},
+        {"bearer": ["ingest", "read"]},
+    ]
+    assert document["paths"]["/ok"]["get"]["security"] == []
+
+
 PATH_ID = "/sessions/{0}"
 BAD_REQUESTS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "unknown route": ("GET", "/nothing/here", {}, 404),
@@ -159,6 +169,7 @@ def test_what_is_hardly_http_is_refused_and_harms_nobody(live_server: str, sent:
         connection.sendall(sent)
         received = connection.recv(65536)
     assert received.startswith(b"HTTP/1.1 4"), received
+    assert set(json.loads(received.partition(b"\r\n\r\n")[2])) == ERROR_KEYS
     assert httpx.get(f"{live_server}/ok").status_code == 200
 
 

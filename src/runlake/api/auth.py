@@ -77,15 +77,21 @@ class RouteAccess:
         self._open_to_all = open_to_all | {Access.PUBLIC}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") == "OPTIONS":  # the framework's own answer, which lists methods
+            await self._app(scope, receive, send)
+            return
         handler = scope["route_handler"]
         access = declared_access(handler)
-        if scope.get("method") != "OPTIONS" and access not in self._open_to_all:
-            if access is None:
-                raise FaultError(f"the route {scope.get('path_template')} does not declare its access")
+        if access is None:
+            raise FaultError(f"the route {scope.get('path_template')} does not declare its access")
+        if access not in self._open_to_all:
             caller = self._doorkeeper.identify(scope)
             check_scopes(access, caller)
             self._limiter.take(caller.key_id, rate_class_of(handler, access), caller.limits, scope)
             scope["state"][_CALLER] = caller
+        elif "rate_class" in handler.opt:
+            # Public work that costs something, such as the queries of a share, is counted for everybody together.
+            self._limiter.take(None, rate_class_of(handler, access), NO_LIMITS_OF_ITS_OWN, scope)
         await self._app(scope, receive, send)
 
 

@@ -20,12 +20,16 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from runlake import __version__
-from runlake.api.auth import Access
+from runlake.api.auth import Access, declared_access
 from runlake.api.errors import ErrorBody
 from runlake.errors import NotFoundError
 
 _REFERENCES: Final = "#/components/schemas/{name}"
 _CONTENT_POLICY: Final = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:"
+_KEY_SCHEMES: Final = {
+    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
 _ASSETS: Final = {
     "docs.css": "text/css",
     "docs.js": "text/javascript",
@@ -65,6 +69,7 @@ class ApiDocument:
             for handler in getattr(route, "route_handlers", ()):
                 _add_bodies(document["paths"].get(getattr(route, "path_format", ""), {}), handler, schemas)
         _use_own_errors(document, schemas)
+        document["components"]["securitySchemes"] = _KEY_SCHEMES
         return document
 
 
@@ -74,10 +79,18 @@ def _add_bodies(path_item: dict[str, Any], handler: HTTPRouteHandler, schemas: d
         operation = path_item.get(method.lower())
         if operation is None:
             continue
+        operation["security"] = _key_needed(handler)
         if request_body is not None:
             operation["requestBody"] = {"required": True, "content": _content(request_body, schemas)}
         if answer is not None:
             operation["responses"][str(handler.status_code)]["content"] = _content(answer, schemas)
+
+
+def _key_needed(handler: HTTPRouteHandler) -> list[dict[str, list[str]]]:
+    """Either header will do, with a key of these scopes; an empty list is a public route."""
+    access = declared_access(handler)
+    scopes = sorted(scope.value for scope in access.value) if access is not None else []
+    return [{name: scopes} for name in _KEY_SCHEMES] if scopes else []
 
 
 def _content(body: type, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from runlake.api.auth import Access, Caller, RouteAccess, check_scopes, declared
 from runlake.api.openapi import DOCUMENT_HANDLERS
 from runlake.api.rate_limits import RateLimiter
 from runlake.app import API_HANDLERS
-from runlake.errors import FaultError, ForbiddenError
-from runlake.model.access import KeyScope, RateLimits, with_implied
+from runlake.errors import FaultError, ForbiddenError, RateLimitedError
+from runlake.model.access import KeyScope, RateClass, RateLimits, with_implied
 
 TENANT = UUID(int=1)
 PUBLIC_PATHS = {
@@ -87,6 +87,35 @@ async def call(access: object, scopes: frozenset[KeyScope], open_to_all: frozens
 def test_a_route_without_a_declaration_is_closed_even_to_the_operator(access: object) -> None:
     with pytest.raises(FaultError, match="does not declare its access"):
         asyncio.run(call(access, frozenset(KeyScope)))
+
+
+def test_public_work_that_costs_something_is_limited_for_everybody_together() -> None:
+    limiter = RateLimiter(RateLimits(query_per_minute=1), now_s=lambda: 0.0)
+    routes: list[dict[str, Any]] = [
+        {"access": Access.PUBLIC, "rate_class": RateClass.QUERY},
+        {"access": Access.PUBLIC},
+    ]
+
+    async def ask(opt: dict[str, Any]) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            del scope, receive, send
+
+        scope: dict[str, Any] = {"method": "GET", "state": {}, "route_handler": SimpleNamespace(opt=opt)}
+        checked = RouteAccess(app, doorkeeper=Nobody(), limiter=limiter, open_to_all=frozenset())
+        await checked(scope, None, None)  # type: ignore[arg-type]  # neither is reached
+
+    asyncio.run(ask(routes[0]))
+    with pytest.raises(RateLimitedError):
+        asyncio.run(ask(routes[0]))
+    asyncio.run(ask(routes[1]))
+    asyncio.run(ask(routes[1]))
+
+
+class Nobody:
+    """A doorkeeper that public routes must not ask."""
+
+    def identify(self, scope: Scope) -> Caller:
+        raise AssertionError(scope)
 
 
 OPENS = {
