@@ -14,8 +14,8 @@ from typing import Final
 MIN_INFIX_CHARS: Final = 4
 """Shorter stretches are not worth looking up in the dictionary of an index (the engine's own limit)."""
 
-ESCAPE_CHARS: Final = 5
-"""The most letters and digits that belong to a JSON escape: ``u00e9`` after its backslash."""
+_ESCAPE_END: Final = re.compile("u[0-9a-f]{0,4}$|u[0-9a-f]{4}|[0-9a-f]{1,4}|[nrt]")
+"""The letters and digits at the start of a text that may belong to a JSON escape: all of it, or its end alone."""
 
 _SPECIAL: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 _PLAIN_RUN: Final = re.compile("[0-9A-Za-z]+")
@@ -37,7 +37,9 @@ class Infix:
         """What is left of it when JSON escapes are resolved."""
         if not self.may_be_escaped:
             return self
-        return Infix(self.text[ESCAPE_CHARS:], is_word=False, may_be_escaped=False)
+        escape = _ESCAPE_END.match(self.text)
+        left = self.text[escape.end() :] if escape else self.text
+        return Infix(left, is_word=False, may_be_escaped=False)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,20 @@ def test_a_stretch_beside_a_foreign_letter_is_not_looked_up() -> None:
 
 @pytest.mark.parametrize(
     ("text", "left"),
-    [("%u00e9tude%", "tude"), (r"%\\nfound%", "d"), ("%a plain%", "plain")],
+    [
+        ("%u00e9tude%", "tude"),
+        ("%00e9tude%", "tude"),
+        ("%e9tude%", "tude"),
+        ("%u00%", ""),
+        ("%u%", ""),
+        ("%under%", "under"),
+        ("%deadbeef%", "beef"),
+        ("%refund%", "efund"),
+        ("%invoice%", "invoice"),
+        ("%capital%", "pital"),
+        (r"%\\nfound%", "found"),
+        ("%a plain%", "plain"),
+    ],
 )
 def test_what_may_be_an_escape_in_json_is_cut_off(text: str, left: str) -> None:
     assert read_pattern(text).infixes[0].unescaped().text == left
