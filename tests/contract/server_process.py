@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,9 +18,16 @@ STOP_TIMEOUT_S: Final = 15
 class ServerProcess:
     """Started by the constructor; ``url`` is set when it answers. Its log is ``server.log`` beside ``data``."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNLAKE_")}
-        command = [sys.executable, "-m", "runlake.cli", "serve", "--port", "0", "--data", str(data), *arguments]
+    def __init__(
+        self,
+        data: Path,
+        *arguments: str,
+        program: Sequence[str] = ("-m", "runlake.cli"),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNLAKE_")}
+        environment = {**inherited, **(variables or {})}
+        command = [sys.executable, *program, "serve", "--port", "0", "--data", str(data), *arguments]
         self._log_path = data.parent / "server.log"
         with self._log_path.open("a") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
@@ -42,6 +50,10 @@ class ServerProcess:
     def stop(self) -> int:
         """Ask it to end, wait for it, and return its exit status."""
         return self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal and do not wait."""

@@ -160,7 +160,7 @@ class Committer:
             else:
                 item = Sought(key, _start_times(writes))
                 if not self._finished.surely_absent(item):
-                    sought.append(item)
+                    sought.append(self._finished.near_stored_start(item))
         for key, run in find_open(self._engine, forgotten).items():
             known[key[1]] = (None, run.state)
         for run_id, run in find_finished(self._engine, tenant_id, sought).items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -32,9 +32,10 @@ class Sought:
 class FinishedRuns:
     """Remembers which recent runs are in ``runs``, to know for most runs that they are not."""
 
-    def __init__(self, *, known_since_us: int) -> None:
+    def __init__(self, *, known_since_us: int, recent: Iterable[tuple[RunKey, int]] = ()) -> None:
+        """``recent`` are runs in ``runs`` with their start, the oldest first; senders may give them another start."""
         self._known_since_us = known_since_us
-        self._start_times: OrderedDict[RunKey, int] = OrderedDict()
+        self._start_times: OrderedDict[RunKey, int] = OrderedDict(recent)
 
     def add(self, key: RunKey, start_time_us: int) -> None:
         self._start_times[key] = start_time_us
@@ -49,6 +50,13 @@ class FinishedRuns:
             and min(sought.start_times) > self._known_since_us
             and sought.key not in self._start_times
         )
+
+    def near_stored_start(self, sought: Sought) -> Sought:
+        """``sought`` with the start that the run has in ``runs``, where that is remembered: its writes may move it."""
+        known = self._start_times.get(sought.key)
+        if known is None or not sought.start_times:
+            return sought
+        return replace(sought, start_times=(*sought.start_times, known))
 
 
 def find_finished(engine: Engine, tenant_id: UUID, sought: Sequence[Sought]) -> dict[UUID, StoredRun]:

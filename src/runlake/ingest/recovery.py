@@ -21,6 +21,9 @@ from runlake.store.moment import Moments
 
 _STATE_BUDGET_BYTES: Final = 256 << 20
 _ORPHAN_AGE_DAYS: Final = 7
+_RECENT_RUNS: Final = 50_000
+"""Finished runs whose ids are remembered from before the start, for senders that give such a run a new start."""
+
 _LATEST_START: Final = "SELECT toUnixTimestamp64Micro(max(start_time)) FROM runs"
 
 
@@ -49,7 +52,7 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
     )
     return Recovered(
         open_set=open_set,
-        finished=FinishedRuns(known_since_us=_number(engine, _LATEST_START)),
+        finished=_read_finished(engine),
         orphans=_read_orphans(engine),
         last_version=last_version,
     )
@@ -91,6 +94,18 @@ def _tenants_where(engine: Engine, condition: str, tables: Sequence[str]) -> fro
     """Tenants with a row that meets the condition, whatever became of the row since."""
     selects = (f"SELECT DISTINCT tenant_id FROM {table} WHERE {condition}" for table in tables)
     return frozenset(UUID(str(row[0])) for select in selects for row in engine.select(Statement(select)).rows)
+
+
+def _read_finished(engine: Engine) -> FinishedRuns:
+    """The newest runs of the last day that there was anything, by start."""
+    sql = (
+        "SELECT tenant_id, id, toUnixTimestamp64Micro(start_time) AS start_us FROM runs"
+        " WHERE start_time > (SELECT max(start_time) FROM runs) - toIntervalDay(1)"
+        f" ORDER BY start_time DESC LIMIT {_RECENT_RUNS}"
+    )
+    newest = [(UUID(str(row[0])), UUID(str(row[1])), int(str(row[2]))) for row in engine.select(Statement(sql)).rows]
+    recent = [((tenant_id, run_id), start_us) for tenant_id, run_id, start_us in reversed(newest)]
+    return FinishedRuns(known_since_us=_number(engine, _LATEST_START), recent=recent)
 
 
 def _read_orphans(engine: Engine) -> Orphans:

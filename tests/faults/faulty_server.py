@@ -1,0 +1,118 @@
+"""The server with faults built in: the same program, started by this script instead, told by variables what to do.
+
+``FAULT_KILL_AT=point:n`` kills the process at the n-th passage of a point of ``POINTS``. ``FAULT_CLOCK=path`` adds the
+seconds that the file holds to the clock, whenever it is read. ``FAULT_SLOW=text:seconds`` has every select wait that
+has the text among its parameters. Production code has no hook for any of this.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import runlake.app
+from runlake import cli
+from runlake.ingest.rows import SETTLED_COLUMNS
+from runlake.store.chdb import ChdbEngine
+from runlake.store.engine import Rows, Statement
+from runlake.store.ledger import Ledger
+from runlake.store.moment import Moments
+
+KILL_VARIABLE: Final = "FAULT_KILL_AT"
+CLOCK_VARIABLE: Final = "FAULT_CLOCK"
+SLOW_VARIABLE: Final = "FAULT_SLOW"
+
+POINTS: Final = (
+    "before project",
+    "after project",
+    "before runs",
+    "after runs",
+    "before open_runs",
+    "after open_runs",
+    "before settled",
+    "after settled",
+    "before feedback",
+    "after feedback",
+    "before visible",
+    "after visible",
+)
+"""What a commit does, in the order in which it may happen."""
+
+
+class KillAt:
+    """Ends the process without a chance to write anything, at one passage of one point."""
+
+    def __init__(self, point: str, passage: int) -> None:
+        if point not in POINTS:
+            raise ValueError(f"no point {point!r}")
+        self._point = point
+        self._left = itertools.count(1)
+        self._passage = passage
+
+    def __call__(self, point: str) -> None:
+        if point == self._point and next(self._left) == self._passage:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_around(reach: KillAt) -> None:
+    """Have every step of a commit report when it begins and ends."""
+    insert, publish, create = ChdbEngine.insert, Moments.publish, Ledger.create_project
+
+    def reporting_insert(engine: ChdbEngine, table: str, columns: Sequence[str], rows: Any, /) -> None:
+        name = "settled" if tuple(columns) == tuple(SETTLED_COLUMNS) else table
+        reach(f"before {name}")
+        insert(engine, table, columns, rows)
+        reach(f"after {name}")
+
+    def reporting_publish(moments: Moments, *args: Any, **kwargs: Any) -> None:
+        reach("before visible")
+        publish(moments, *args, **kwargs)
+        reach("after visible")
+
+    def reporting_create(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+        reach("before project")
+        made = create(ledger, *args, **kwargs)
+        reach("after project")
+        return made
+
+    ChdbEngine.insert = reporting_insert  # type: ignore[method-assign]
+    Moments.publish = reporting_publish  # type: ignore[method-assign, assignment]
+    Ledger.create_project = reporting_create  # type: ignore[method-assign, assignment]
+
+
+def shifted(clock: Callable[[], int], offset: Path) -> Callable[[], int]:
+    """``clock`` with the seconds added that the file ``offset`` holds at that moment."""
+    return lambda: clock() + int(offset.read_text()) * 1_000_000
+
+
+def slow_selects(text: str, seconds: float) -> None:
+    """Have selects with ``text`` among their parameters take ``seconds`` longer."""
+    select = ChdbEngine.select
+
+    def slow_select(engine: ChdbEngine, statement: Statement, /) -> Rows:
+        if any(text in str(param.value) for param in statement.params):
+            time.sleep(seconds)
+        return select(engine, statement)
+
+    ChdbEngine.select = slow_select  # type: ignore[method-assign]
+
+
+def main() -> None:
+    if spec := os.environ.get(KILL_VARIABLE):
+        point, _, passage = spec.partition(":")
+        kill_around(KillAt(point, int(passage)))
+    if path := os.environ.get(CLOCK_VARIABLE):
+        runlake.app.now_us = shifted(runlake.app.now_us, Path(path))
+    if spec := os.environ.get(SLOW_VARIABLE):
+        text, _, seconds = spec.rpartition(":")
+        slow_selects(text, float(seconds))
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
