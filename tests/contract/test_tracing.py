@@ -151,7 +151,6 @@ def test_nothing_is_stored_where_tracing_is_off(traced: Outcome) -> None:
     assert traced["disabled"] == []
 
 
-@pytest.mark.xfail(reason="attachments are stored with their run; serving them is still to come", strict=True)
 def test_attachments_come_back_byte_for_byte(traced: Outcome) -> None:
     facts = traced["attachments"]
     assert facts["names"] == ["picture"]

@@ -87,8 +87,8 @@ async def read_attachment(
         return Response(None, status_code=304, headers=headers)
     start, end, status = _wanted(request, file, headers)
     key = ObjectKey(tenant_id, identity, file.digest)
-    headers["Content-Length"] = str(end - start)
-    return Stream(attachments.chunks(key, start, end), status_code=status, headers=headers, media_type=_mime_type(file))
+    headers |= {"Content-Length": str(end - start), "Content-Type": _mime_type(file)}
+    return Stream(attachments.chunks(key, start, end), status_code=status, headers=headers)
 
 
 def _wanted(request: AnyRequest, file: StoredAttachment, headers: dict[str, str]) -> tuple[int, int, int]:
