@@ -128,26 +128,37 @@ class ThreadReader:
         return {str(row[0]): number for number, row in enumerate(rows, start=1)}
 
     def _newest(self, query: RunQuery, moment: Moment, place: PageKey | None, rows: int) -> dict[str, _Group]:
-        """Groups among which are the ``rows`` newest threads, each with all of its roots.
+        """Groups among which are the ``rows`` newest threads behind ``place``, each with all of its roots.
 
-        A thread that is among the newest is so in the table that has its newest root; what the other table has of it is
-        read by name where that table's own list was cut before it.
+        A table's list may hold threads that the page before has shown, because their newest root lies in the other
+        table. They are left out here, and longer lists are read where too few others remain.
         """
-        lists = self._each_table(moment, lambda table: self._groups(query, moment, table, place=place, rows=rows))
+        limit = None if place is None else _Root(place.start_time, str(place.run_id))
+        while True:
+            lists = self._lists(query, moment, place, rows)
+            cut = [table for table, groups in lists.items() if len(groups) >= rows]
+            # Behind a place a list also lacks the threads whose part in the table lies before it.
+            whole = self._whole(query, moment, lists, cut if place is None else tuple(lists))
+            if limit is not None:
+                whole = {name: group for name, group in whole.items() if group.last < limit}
+            if _holds_newest(whole, [lists[table] for table in cut], rows):
+                return whole
+            rows *= 2
+
+    def _lists(
+        self, query: RunQuery, moment: Moment, place: PageKey | None, rows: int
+    ) -> dict[RunTable, dict[str, _Group]]:
+        """The newest threads of each table by itself."""
+        return self._each_table(moment, lambda table: self._groups(query, moment, table, place=place, rows=rows))
+
+    def _whole(
+        self, query: RunQuery, moment: Moment, lists: Mapping[RunTable, Mapping[str, _Group]], cut: Sequence[RunTable]
+    ) -> dict[str, _Group]:
+        """The lists together; what a table that was cut has of a thread beyond its list is read by the thread's name."""
         found = _merged(lists.values())
-        newest = sorted(found, key=lambda name: found[name].last, reverse=True)[:rows]
-        missing = {
-            table: [name for name in newest if name not in groups]
-            for table, groups in lists.items()
-            if len(lists) > 1 and (len(groups) >= rows or place is not None)
-        }
-        more = {table: self._groups(query, moment, table, names=names) for table, names in missing.items() if names}
-        whole = _merged([*lists.values(), *more.values()])
-        if place is not None:
-            # By name come also threads with a root beyond the page before: their newest root is in the other table.
-            limit = _Root(place.start_time, str(place.run_id))
-            whole = {name: group for name, group in whole.items() if group.last < limit}
-        return whole
+        missing = {table: [name for name in found if name not in lists[table]] for table in cut if len(lists) > 1}
+        more = [self._groups(query, moment, table, names=names) for table, names in missing.items() if names]
+        return _merged([*lists.values(), *more])
 
     def _groups(
         self,
@@ -234,6 +245,16 @@ class ThreadReader:
 
     def _rows(self, sql: str, scope: RunScope) -> list[Row]:
         return self._engine.select(scope.statement(sql, statement_settings(self._limits))).rows
+
+
+def _holds_newest(whole: Mapping[str, _Group], cut: Sequence[Mapping[str, _Group]], rows: int) -> bool:
+    """Whether no thread behind the end of a list that was cut belongs among the ``rows`` newest of ``whole``."""
+    if not cut:
+        return True
+    if len(whole) < rows:
+        return False
+    last_wanted = sorted((group.last for group in whole.values()), reverse=True)[rows - 1]
+    return all(not last_wanted < min(group.last for group in groups.values()) for groups in cut)
 
 
 def _of_threads(query: RunQuery) -> RunQuery:
