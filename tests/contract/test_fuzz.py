@@ -11,6 +11,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from runlake.wire.access import KeyCreate, WorkspaceCreate
 from runlake.wire.feedback_objects import FeedbackCreate
 from runlake.wire.projects import ProjectCreate
 from runlake.wire.run_queries import RunQueryBody
@@ -37,6 +38,8 @@ BODIES: Final[dict[str, tuple[str, ...]]] = {
     "/runs/query/validate": RunQueryBody.__struct_encode_fields__,
     "/sessions": ProjectCreate.__struct_encode_fields__,
     "/feedback": FeedbackCreate.__struct_encode_fields__,
+    "/api-key": KeyCreate.__struct_encode_fields__,
+    "/workspaces": WorkspaceCreate.__struct_encode_fields__,
 }
 PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     "/sessions": (
