@@ -81,15 +81,15 @@ def open_entrance(
         middleware=DefineMiddleware(
             cast("Any", RouteAccess), doorkeeper=doorkeeper, limiter=limiter, open_to_all=open_to_all
         ),
-        browser_rules=_browser_rules(settings),
+        browser_rules=browser_rules(settings),
         keys_required=required,
         data=str(settings.data),
     )
 
 
-def _browser_rules(settings: Settings) -> BrowserRules:
+def browser_rules(settings: Settings) -> BrowserRules:
     """Names matter only where no key is asked for: a page behind a borrowed name has no key to show."""
-    origins = frozenset(origin if origin == "*" else origin_of(origin) for origin in _parts(settings.cors_origins))
+    origins = frozenset(_origin(site) for site in _parts(settings.cors_origins))
     if "*" in origins and not settings.keys_required:
         raise SettingsError(
             "cors_origins * lets every web page read and delete everything, because no keys are required; name the"
@@ -107,6 +107,15 @@ def _browser_rules(settings: Settings) -> BrowserRules:
         *([urlsplit(settings.public_url).netloc] if settings.public_url else ()),
     }
     return BrowserRules(hosts=frozenset(host_name(name) for name in names), origins=origins)
+
+
+def _origin(site: str) -> str:
+    if site == "*":
+        return site
+    parts = urlsplit(site)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(f"cors_origins names sites such as https://app.example, not {site!r}", field="cors_origins")
+    return origin_of(site)
 
 
 def _parts(text: str | None) -> list[str]:
