@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from math import ceil
 from typing import Final
 from uuid import UUID
 
@@ -91,7 +90,7 @@ def plan_page(
 
 def statement_settings(limits: QueryLimits) -> dict[str, int | str]:
     """What keeps one statement within its share of the machine."""
-    return {"max_execution_time": max(1, ceil(limits.max_seconds)), "max_memory_usage": limits.max_memory_bytes}
+    return {"max_execution_time": f"{limits.max_seconds:g}", "max_memory_usage": limits.max_memory_bytes}
 
 
 def scoped(query: RunQuery, moment: Moment) -> tuple[RunScope, list[str]]:

@@ -58,6 +58,7 @@ MAX_HANDLES: Final = 64
 _HAS_MEMORY_FILES: Final = hasattr(os, "memfd_create")
 _DECODER: Final = msgspec.json.Decoder(list[Any])
 
+_NO_SETTINGS: Final[Mapping[str, int | str]] = {}
 _INSERT_SETTINGS: Final = (
     "async_insert=0, input_format_parallel_parsing=0, max_insert_block_size=10000000, max_block_size=10000000, "
     "min_insert_block_size_rows=10000000, min_insert_block_size_bytes=4000000000, max_insert_threads=1, "
@@ -167,7 +168,7 @@ class ChdbEngine:
         try:
             return handle.query(_with_settings(statement), _ROW_FORMAT, params=_encoded(statement))
         except Exception as error:
-            raise _translate(error) from error
+            raise _translate(error, statement.settings) from error
 
     @staticmethod
     def _blocks(result: Any) -> Iterator[bytes]:
@@ -212,7 +213,7 @@ def _encoded(statement: Statement) -> dict[str, str]:
     return {param.name: encode_param(param.value) for param in statement.params}
 
 
-def _translate(error: Exception) -> RunlakeError:
+def _translate(error: Exception, settings: Mapping[str, int | str] = _NO_SETTINGS) -> RunlakeError:
     """The error of our tree for an engine failure; keeps the engine's code and symbolic name."""
     if isinstance(error, RunlakeError):
         return error
@@ -221,9 +222,19 @@ def _translate(error: Exception) -> RunlakeError:
         return StoreError(str(error))
     code, text, name = int(match[1]), match[2].strip(), match[3]
     if code == _TIMEOUT_CODE:
-        return TooMuchWorkError("the query passed its time limit; narrow it by project or time")
+        limit = f" of {settings['max_execution_time']} s (query_max_seconds)" if settings else ""
+        return TooMuchWorkError(
+            f"the query passed its time limit{limit}; narrow it by project or time, or search for a whole word"
+        )
+    if code == _MEMORY_LIMIT_CODE and "(total)" in text:
+        return StoreUnavailableError(
+            "the memory of the engine (engine_max_memory_bytes) is taken by other work; send the query again"
+        )
     if code == _MEMORY_LIMIT_CODE:
-        return TooMuchWorkError("the query passed its memory limit; narrow it, or select fewer fields")
+        mebibytes = f" of {int(settings['max_memory_usage']) >> 20} MiB (query_max_memory_bytes)" if settings else ""
+        return TooMuchWorkError(
+            f"the query passed its memory limit{mebibytes}; narrow it by project or time, or select fewer fields"
+        )
     if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
         return StoreFullError("no space is left on the disk of the store; writes are accepted again once there is")
     return StoreError(text, engine_code=code, engine_name=name)
