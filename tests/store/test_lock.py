@@ -31,3 +31,12 @@ def test_a_directory_that_cannot_be_is_a_settings_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot use the data directory"):
         DataLock.acquire(tmp_path / "file")
+
+
+def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """One that exists keeps the permissions that somebody gave it."""
+    DataLock.acquire(tmp_path / "new").release()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir(mode=0o750)
+    DataLock.acquire(tmp_path / "shared").release()
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o750

@@ -38,7 +38,8 @@ class DataLock:
     def acquire(cls, directory: Path) -> Self:
         """Create ``directory`` when missing and lock it; SettingsError when another process holds it."""
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            # Traces, signing secrets and credentials of exports: nobody else on the machine has business there.
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise SettingsError(
