@@ -221,20 +221,24 @@ def _translate(error: Exception, settings: Mapping[str, int | str] = _NO_SETTING
     if match is None:
         return StoreError(str(error))
     code, text, name = int(match[1]), match[2].strip(), match[3]
+    if code in (_TIMEOUT_CODE, _MEMORY_LIMIT_CODE):
+        return _limit_passed(code, text, settings)
+    if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
+        return StoreFullError("no space is left on the disk of the store; writes are accepted again once there is")
+    return StoreError(text, engine_code=code, engine_name=name)
+
+
+def _limit_passed(code: int, text: str, settings: Mapping[str, int | str]) -> RunlakeError:
     if code == _TIMEOUT_CODE:
         limit = f" of {settings['max_execution_time']} s (query_max_seconds)" if settings else ""
         return TooMuchWorkError(
             f"the query passed its time limit{limit}; narrow it by project or time, or search for a whole word"
         )
-    if code == _MEMORY_LIMIT_CODE and "(total)" in text:
+    if "(total)" in text:
         return StoreUnavailableError(
             "the memory of the engine (engine_max_memory_bytes) is taken by other work; send the query again"
         )
-    if code == _MEMORY_LIMIT_CODE:
-        mebibytes = f" of {int(settings['max_memory_usage']) >> 20} MiB (query_max_memory_bytes)" if settings else ""
-        return TooMuchWorkError(
-            f"the query passed its memory limit{mebibytes}; narrow it by project or time, or select fewer fields"
-        )
-    if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
-        return StoreFullError("no space is left on the disk of the store; writes are accepted again once there is")
-    return StoreError(text, engine_code=code, engine_name=name)
+    mebibytes = f" of {int(settings['max_memory_usage']) >> 20} MiB (query_max_memory_bytes)" if settings else ""
+    return TooMuchWorkError(
+        f"the query passed its memory limit{mebibytes}; narrow it by project or time, or select fewer fields"
+    )
