@@ -21,6 +21,7 @@ from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.links import V2Links, parameters_of
 from runlake.api.parameters import read_ids, read_path_id
 from runlake.errors import MalformedError, NotFoundError
+from runlake.model.access import RateClass
 from runlake.model.run import NO_ID
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.share import Share
@@ -194,6 +195,7 @@ async def unshare_thread(
 @get(
     ["/public/{share_token:str}/run", "/public/{share_token:str}/run/{run_id:str}"],
     access=Access.PUBLIC,
+    rate_class=RateClass.QUERY,
     summary="Read a shared run",
     opt={"answer": RunBody},
 )
@@ -215,6 +217,7 @@ async def read_shared_run(
     "/public/{share_token:str}/runs/query",
     status_code=200,
     access=Access.PUBLIC,
+    rate_class=RateClass.QUERY,
     summary="List shared runs",
     opt={"request_body": RunQueryBody, "answer": RunsAnswer},
 )
@@ -232,7 +235,9 @@ async def query_shared_runs(
     return _json(_page(request, share, page, v2_links))
 
 
-@get("/public/{share_token:str}/runs", access=Access.PUBLIC, summary="List shared runs by id")
+@get(
+    "/public/{share_token:str}/runs", access=Access.PUBLIC, rate_class=RateClass.QUERY, summary="List shared runs by id"
+)
 async def list_shared_runs(
     request: AnyRequest,
     share_token: FromPath[str],
@@ -251,6 +256,7 @@ async def list_shared_runs(
 @get(
     "/v2/public/{share_token:str}/run/{run_id:str}",
     access=Access.PUBLIC,
+    rate_class=RateClass.QUERY,
     summary="Read a shared run (v2)",
     opt={"answer": RunBodyV2},
 )
@@ -275,6 +281,7 @@ async def read_shared_run_v2(
     "/v2/public/{share_token:str}/runs/query",
     status_code=200,
     access=Access.PUBLIC,
+    rate_class=RateClass.QUERY,
     summary="List shared runs (v2)",
     opt={"answer": TraceRunsV2},
 )
