@@ -230,7 +230,8 @@ def _translate(error: Exception, settings: Mapping[str, int | str] = _NO_SETTING
 
 def _limit_passed(code: int, text: str, settings: Mapping[str, int | str]) -> RunlakeError:
     if code == _TIMEOUT_CODE:
-        limit = f" of {settings['max_execution_time']} s (query_max_seconds)" if settings else ""
+        seconds = settings.get("max_execution_time")
+        limit = "" if seconds is None else f" of {seconds} s (query_max_seconds)"
         return TooMuchWorkError(
             f"the query passed its time limit{limit}; narrow it by project or time, or search for a whole word"
         )
@@ -238,7 +239,8 @@ def _limit_passed(code: int, text: str, settings: Mapping[str, int | str]) -> Ru
         return StoreUnavailableError(
             "the memory of the engine (engine_max_memory_bytes) is taken by other work; send the query again"
         )
-    mebibytes = f" of {int(settings['max_memory_usage']) >> 20} MiB (query_max_memory_bytes)" if settings else ""
+    held = settings.get("max_memory_usage")
+    limit = "" if held is None else f" of {int(held) >> 20} MiB (query_max_memory_bytes)"
     return TooMuchWorkError(
-        f"the query passed its memory limit{mebibytes}; narrow it by project or time, or select fewer fields"
+        f"the query passed its memory limit{limit}; narrow it by project or time, or select fewer fields"
     )
