@@ -154,7 +154,7 @@ class ThreadReader:
     def _whole(
         self, query: RunQuery, moment: Moment, lists: Mapping[RunTable, Mapping[str, _Group]], cut: Sequence[RunTable]
     ) -> dict[str, _Group]:
-        """The lists together; what a table that was cut has of a thread beyond its list is read by the thread's name."""
+        """The lists together; what a table that was cut has of a thread beyond its list is read by name."""
         found = _merged(lists.values())
         missing = {table: [name for name in found if name not in lists[table]] for table in cut if len(lists) > 1}
         more = [self._groups(query, moment, table, names=names) for table, names in missing.items() if names]

@@ -9,6 +9,7 @@ text), and where there are any ``tool_calls`` in the form of OpenAI, ``tool_call
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -94,12 +95,10 @@ def _decoded(payload: bytes | None) -> Json:
 
 
 def _encoded(messages: Iterator[dict[str, Json]]) -> list[bytes]:
-    found: list[bytes] = []
-    for message in messages:
-        found.append(msgspec.json.encode(message))
-        if len(found) == MAX_MESSAGES:
-            break
-    return found
+    try:
+        return [msgspec.json.encode(message) for message in islice(messages, MAX_MESSAGES)]
+    except RecursionError:
+        return []
 
 
 def _from_inputs(inputs: Json) -> Iterator[dict[str, Json]]:
@@ -169,7 +168,7 @@ def _message(item: Json, role: str) -> Iterator[dict[str, Json]]:
         wrapped = item.get("message") or item.get("kwargs") if _is_wrapper(item) else None
         if isinstance(wrapped, dict):
             yield from _message(_named(wrapped, item), role)
-        elif item.get("type") in {"function_call", "function_call_output", "reasoning"}:
+        elif _kind(item) in {"function_call", "function_call_output", "reasoning"}:
             yield _response_item(item)
         else:
             yield from _plain_message(item, role)
@@ -216,8 +215,8 @@ def _assembled(
     said = item.get("role") or item.get("type")
     if not isinstance(said, str) or said == "message":
         said = role
-    thought = [_text(part) for part in parts if isinstance(part, dict) and part.get("type") in _REASONING_TYPES]
-    rest = [part for part in parts if not (isinstance(part, dict) and part.get("type") in _REASONING_TYPES)]
+    thought = [_text(part) for part in parts if isinstance(part, dict) and _kind(part) in _REASONING_TYPES]
+    rest = [part for part in parts if not (isinstance(part, dict) and _kind(part) in _REASONING_TYPES)]
     message: dict[str, Json] = {"role": _ROLES.get(said, said), "content": _content(rest)}
     if calls:
         message["tool_calls"] = list(calls)
@@ -249,8 +248,12 @@ def _is_text(part: Json) -> bool:
         return True
     if not isinstance(part, dict):
         return False
+    return _kind(part) in _TEXT_TYPES or set(part) == {"text"}
+
+
+def _kind(part: dict[str, Json]) -> str:
     kind = part.get("type")
-    return kind in _TEXT_TYPES or (kind is None and set(part) == {"text"})
+    return kind if isinstance(kind, str) else ""
 
 
 def _text(part: Json) -> str:
@@ -285,7 +288,7 @@ def _called(part: Json) -> dict[str, Json] | None:
             return _call(
                 inner.get("toolUseId", inner.get("id")), inner.get("name"), inner.get("input", inner.get("args"))
             )
-    if part.get("type") in {"tool_use", "tool_call", "server_tool_use"}:
+    if _kind(part) in {"tool_use", "tool_call", "server_tool_use"}:
         arguments = part.get("input", part.get("arguments", part.get("args")))
         return _call(part.get("id"), part.get("name"), arguments)
     return None
@@ -298,7 +301,7 @@ def _call(call_id: Json, name: Json, arguments: Json) -> dict[str, Json]:
 
 def _is_result(part: Json) -> bool:
     return isinstance(part, dict) and (
-        part.get("type") in {"tool_result", "tool_call_response"}
+        _kind(part) in {"tool_result", "tool_call_response"}
         or any(isinstance(part.get(key), dict) for key in ("toolResult", "functionResponse", "function_response"))
     )
 
