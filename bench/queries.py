@@ -57,7 +57,10 @@ _COST_TOLERANCE: Final = 1e-6
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the result: hot calls in milliseconds, the first call of the cell, what went wrong if anything."""
+    """One row of the result: hot calls in milliseconds, the first call of the cell, what went wrong if anything.
+
+    ``rows_read`` and ``mb_read`` are what the engine read for the first question of the cell, where it is a listing.
+    """
 
     cell: str
     calls: int
@@ -66,6 +69,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     max_ms: float
     first_ms: float
     answer_kb: float
+    rows_read: int | None = None
+    mb_read: float | None = None
     failures: tuple[str, ...] = ()
 
 
@@ -104,6 +109,14 @@ class Examiner:
             Kind.COUNT: self._count,
         }
         return ways[ask.kind](ask, answer)
+
+    def cost(self, ask: Ask) -> tuple[int, float] | None:
+        """Rows and megabytes that the engine reads for the first page, by the server's own account."""
+        if ask.kind not in (Kind.RUN, Kind.TRACE, Kind.PAGE):
+            return None
+        body = {"id": [ask.run_id]} if ask.kind is Kind.RUN else {**self.body(ask), "limit": ask.limit}
+        report = self._client.post("/api/v1/runs/query/explain", {**body, "select": SELECT}).json()
+        return report["rows_read"], round(report["bytes_read"] / 1e6, 2)
 
     def body(self, ask: Ask) -> dict[str, Any]:
         """The question as a v1 query body."""
@@ -241,7 +254,12 @@ def measure(client: Client, project_ids: Mapping[str, str], exam: Exam, *, seed:
     order += [question for name in cells if name not in small for question in _repeat(cells[name], _LARGE_CALLS)]
     for question in order:
         hot[question.cell].append(examiner.put(question))
-    return [_timing(name, hot[name], first[name], warm[name]) for name in cells]
+    timings = [_timing(name, hot[name], first[name], warm[name]) for name in cells]
+    return [_with_cost(timing, examiner.cost(cells[timing.cell][0].ask)) for timing in timings]
+
+
+def _with_cost(timing: Timing, cost: tuple[int, float] | None) -> Timing:
+    return timing if cost is None else msgspec.structs.replace(timing, rows_read=cost[0], mb_read=cost[1])
 
 
 def _repeat(questions: Sequence[Question], count: int) -> list[Question]:

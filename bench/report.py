@@ -150,7 +150,7 @@ def print_report(report: Report, console: Console) -> None:
         table.add_row(line.name, line.target, line.measured, _verdict(line.met))
     console.print(table)
     cells = Table(title="Queries, milliseconds over HTTP, hot, payloads included")
-    for column in ("", "target", "p50", "p95", "max", "cold", "KB", ""):
+    for column in ("", "target", "p50", "p95", "max", "cold", "KB", "rows read", "MB read", ""):
         cells.add_column(column, justify="left" if not column else "right")
     cold = {timing.cell: timing.p50_ms for timing in report.cold}
     for timing in report.cells:
@@ -160,7 +160,9 @@ def print_report(report: Report, console: Console) -> None:
         cold_text = f"{cold[timing.cell]:.1f}" if timing.cell in cold else "-"
         verdict = "[red]FAIL[/red]" if timing.failures else _verdict(met)
         limit_text = "-" if limit is None else f"{limit:.0f}"
-        cells.add_row(timing.cell, limit_text, *numbers, cold_text, f"{timing.answer_kb:.0f}", verdict)
+        cells.add_row(
+            timing.cell, limit_text, *numbers, cold_text, f"{timing.answer_kb:.0f}", *_costs(timing), verdict
+        )
     console.print(cells)
     for timing in report.cells:
         for failure in timing.failures:
@@ -221,15 +223,17 @@ def _page_lines(report: Report) -> Iterator[str]:
     for line in summary_lines(report):
         yield f"| {line.name} | {line.target} | {line.measured} | {_plain(line.met)} |"
     yield ""
-    yield "| Query | target p50 | p50 | p95 | max | first after restart | KB | |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| Query | target p50 | p50 | p95 | max | first after restart | KB | rows read | MB read | |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     cold = {timing.cell: timing.p50_ms for timing in report.cold}
     for timing in report.cells:
         limit = target_of(report, timing)
         verdict = "wrong answer" if timing.failures else _plain(None if limit is None else timing.p50_ms <= limit)
         numbers = f"{timing.p50_ms} | {timing.p95_ms} | {timing.max_ms} | {cold.get(timing.cell, '-')}"
         limit_text = "-" if limit is None else f"{limit:.0f}"
-        yield f"| {timing.cell} | {limit_text} | {numbers} | {timing.answer_kb:.0f} | {verdict} |"
+        rows_read, mb_read = _costs(timing)
+        costs = f"{timing.answer_kb:.0f} | {rows_read} | {mb_read}"
+        yield f"| {timing.cell} | {limit_text} | {numbers} | {costs} | {verdict} |"
     if report.mixed is not None:
         yield ""
         yield f"While {report.mixed.bodies_per_s:.0f} requests of 100 operations a second arrive (answered in"
@@ -240,6 +244,12 @@ def _page_lines(report: Report) -> Iterator[str]:
         alone = {timing.cell: timing.p50_ms for timing in report.cells}
         for cell in report.mixed.cells:
             yield f"| {cell.cell} | {alone.get(cell.cell, '-')} | {cell.p50_ms} |"
+
+
+def _costs(timing: Timing) -> tuple[str, str]:
+    """Rows and megabytes read, as text."""
+    rows = "-" if timing.rows_read is None else f"{timing.rows_read}"
+    return rows, "-" if timing.mb_read is None else f"{timing.mb_read:.1f}"
 
 
 def _plain(met: bool | None) -> str:

@@ -103,8 +103,14 @@ def explain(
     *,
     strict: Annotated[bool, Parameter(help="Also report what the hosted service is known to refuse.")] = False,
     bar: Annotated[bool, Parameter(help="The text is a search such as status:error, not a filter.")] = False,
+    url: Annotated[str | None, Parameter(help="Run it on this server instead; key in LANGSMITH_API_KEY.")] = None,
 ) -> None:
-    """Show what a filter becomes: tokens, tree, typed tree, SQL with its parameters. Needs no server and no data."""
+    """Show what a filter becomes: tokens, tree, typed tree, SQL. With --url also index use, rows read and time."""
+    if url is not None:
+        from runlake.explain_remote import explain_at  # noqa: PLC0415 -- see the module docstring
+
+        print(explain_at(url, filter_text, is_search=bar))
+        return
     from runlake.fql import Mode, bar_to_filter  # noqa: PLC0415 -- see the module docstring
     from runlake.query.explain import explain_filter  # noqa: PLC0415 -- see the module docstring
 
