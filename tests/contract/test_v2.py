@@ -182,6 +182,7 @@ def test_a_token_opens_nothing_but_its_trace(live_server: str, thread: dict[str,
     token = httpx.put(f"{live_server}/runs/{mine}/share", json={"share_token": "11111111-1111-1111-1111-111111111111"})
     token = token.json()["share_token"]
     assert token != "11111111-1111-1111-1111-111111111111", "a token that is no random one could be guessed"
+    assert httpx.get(f"{live_server}/runs/{mine}").json()["share_token"] == token
     public = f"{live_server}/public/{token}"
     assert httpx.get(f"{public}/run/{other}").status_code == 404
     bodies: list[dict[str, Any]] = [

@@ -19,6 +19,7 @@ from runlake.api.notes import note_headers
 from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.query.service import ListedRuns, RunQueries
+from runlake.query.shares import Shares
 from runlake.wire.attachment_links import AttachmentLinks
 from runlake.wire.json_text import without_constants
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
@@ -39,12 +40,13 @@ async def query_runs(
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
     attachment_links: NamedDependency[AttachmentLinks],
+    shares: NamedDependency[Shares],
 ) -> Response[bytes]:
     """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
     link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    answer = _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link))
+    answer = _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link, shares))
     answer.headers.update(note_headers(page.notes))
     return answer
 
@@ -73,11 +75,12 @@ async def read_one_run(
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
     attachment_links: NamedDependency[AttachmentLinks],
+    shares: NamedDependency[Shares],
     session_id: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     start_time: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     exclude_s3_stored_attributes: Annotated[bool, QueryParameter(description="Leave out storage links.")] = False,
     exclude_serialized: Annotated[bool, QueryParameter(description="Leave out the serialized object.")] = False,
-    include_messages: Annotated[bool, QueryParameter(description="Add the messages of the outputs.")] = False,
+    include_messages: Annotated[bool, QueryParameter(description="Add the messages of both sides.")] = False,
 ) -> Response[bytes]:
     """The whole run, as soon as its first write is acknowledged."""
     del session_id, start_time
@@ -90,11 +93,11 @@ async def read_one_run(
         select |= {RunSelect.MESSAGES}
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
     link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    return _runs_json(request, await asyncio.to_thread(_encode_run, run, tenant_id, select, link))
+    return _runs_json(request, await asyncio.to_thread(_encode_run, run, tenant_id, select, link, shares))
 
 
-def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl) -> bytes:
-    encoder = RunEncoder(tenant_id, page.select, link)
+def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl, shares: Shares) -> bytes:
+    encoder = RunEncoder(tenant_id, page.select, link, shares.shown_tokens(tenant_id, page.runs, page.select))
     return msgspec.json.encode(
         RunsAnswer(
             runs=[encoder.body(run) for run in page.runs],
@@ -105,8 +108,11 @@ def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl) -> byte
     )
 
 
-def _encode_run(run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect], link: AttachmentUrl) -> bytes:
-    return msgspec.json.encode(RunEncoder(tenant_id, select, link).body(run))
+def _encode_run(
+    run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect], link: AttachmentUrl, shares: Shares
+) -> bytes:
+    tokens = shares.shown_tokens(tenant_id, [run], select)
+    return msgspec.json.encode(RunEncoder(tenant_id, select, link, tokens).body(run))
 
 
 def _runs_json(request: AnyRequest, body: bytes) -> Response[Any]:

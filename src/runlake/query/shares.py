@@ -6,7 +6,7 @@ not from the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -72,6 +72,13 @@ class Shares:
     def of_thread(self, tenant_id: UUID, project_id: UUID, thread_id: str) -> Share | None:
         """As ``of_trace``, of a thread."""
         return self._ledger.of_thread(tenant_id, project_id, thread_id)
+
+    def shown_tokens(self, tenant_id: UUID, runs: Sequence[RunRecord], select: frozenset[RunSelect]) -> dict[str, str]:
+        """The tokens of the traces that some runs belong to, by trace, where the caller asked for them."""
+        if RunSelect.SHARE_TOKEN not in select or not runs:
+            return {}
+        tokens = self._ledger.tokens_of(tenant_id, sorted({UUID(run.trace_id) for run in runs}))
+        return {str(trace): str(token) for trace, token in tokens.items()}
 
     def revoke_trace(self, tenant_id: UUID, trace_id: UUID) -> None:
         """The token of the trace opens nothing from now on."""

@@ -98,7 +98,7 @@ class RunBody(msgspec.Struct, kw_only=True, gc=False):
     inputs_s3_urls: UnsetType | None = UNSET
     outputs_s3_urls: UnsetType | None = UNSET
     in_dataset: bool | UnsetType = UNSET
-    share_token: UnsetType | None = UNSET
+    share_token: str | UnsetType | None = UNSET
     trace_tier: UnsetType | None = UNSET
     trace_first_received_at: UnsetType | None = UNSET
     ttl_seconds: UnsetType | None = UNSET
@@ -162,7 +162,6 @@ _NULL_WHEN_SELECTED: Final = (
     "manifest_s3_id",
     "inputs_s3_urls",
     "outputs_s3_urls",
-    "share_token",
     "trace_tier",
     "trace_first_received_at",
     "ttl_seconds",
@@ -174,13 +173,18 @@ _NULL_WHEN_SELECTED: Final = (
 class RunEncoder:
     """Makes bodies for one answer: one tenant, one choice of fields.
 
-    Without ``attachment_url`` no files are shown.
+    Without ``attachment_url`` no files are shown; ``share_tokens`` are by trace id.
     """
 
     def __init__(
-        self, tenant_id: UUID, select: frozenset[RunSelect], attachment_url: AttachmentUrl | None = None
+        self,
+        tenant_id: UUID,
+        select: frozenset[RunSelect],
+        attachment_url: AttachmentUrl | None = None,
+        share_tokens: Mapping[str, str] | None = None,
     ) -> None:
         self._attachment_url = attachment_url
+        self._share_tokens = share_tokens or {}
         self._tenant_id = tenant_id
         self._select = select
         names = {name.value for name in select}
@@ -196,6 +200,8 @@ class RunEncoder:
             fields |= self._details(run)
         if RunSelect.S3_URLS in self._select:
             fields["s3_urls"] = self._attachments(run)
+        if RunSelect.SHARE_TOKEN in self._select:
+            fields["share_token"] = self._share_tokens.get(run.trace_id)
         return RunBody(
             id=run.id,
             name=run.name,
