@@ -1,12 +1,15 @@
-"""The commands ``runlake backup`` and ``runlake restore``."""
+"""The commands ``runlake doctor``, ``runlake backup`` and ``runlake restore``."""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import msgspec
 from cyclopts import Parameter
 
 from runlake.config import load_settings
@@ -61,4 +64,27 @@ def restore(
     print(f"start it with: runlake serve --data {data}")
 
 
-OPERATION_COMMANDS: Final[tuple[Callable[..., Any], ...]] = (backup, restore)
+def doctor(
+    *,
+    data: DataFlag = None,
+    url: Annotated[str | None, Parameter(help="Address of the server, when it cannot be found out.")] = None,
+    deep: Annotated[bool, Parameter(help="Read everything and check it; stopped servers only.", negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", help="For programs.", negative="")] = False,
+) -> None:
+    """Examine a data directory, in use or not. Ends with 0 when all is well, 1 with warnings, 2 with errors."""
+    from runlake.doctor.examine import examine  # noqa: PLC0415 -- slow, and not needed for --help
+
+    settings = load_settings(flags={} if data is None else {"data": str(data)}, environment=os.environ)
+    report = examine(settings, now_us=time.time_ns() // 1000, url=url, api_key=os.environ.get(KEY_VARIABLE), deep=deep)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        for finding in report.findings:
+            print(f"{finding.severity.value:8}{finding.check}: {finding.says}")
+            for name, text in (("because", finding.cause), ("cure", finding.cure)):
+                if text:
+                    print(f"{'':10}{name}: {text}")
+    sys.exit(report.exit_status)
+
+
+OPERATION_COMMANDS: Final[tuple[Callable[..., Any], ...]] = (doctor, backup, restore)

@@ -43,13 +43,23 @@ class ServerClient:
         if query:
             path = f"{path}?{urllib.parse.urlencode(query)}"
         data = None if body is None else json.dumps(body).encode()
+        try:
+            return json.loads(self._read(method, path, data) or b"null")
+        except ValueError as error:
+            raise StoreUnavailableError(f"{self._url} did not answer in JSON; is it a Runlake server") from error
+
+    def text(self, path: str) -> str:
+        """The text of an answer that is not JSON; errors as of ``ask``."""
+        return self._read("GET", path, None).decode("utf-8", "replace")
+
+    def _read(self, method: str, path: str, data: bytes | None) -> bytes:
         request = urllib.request.Request(self._url + path, data, self._headers, method=method)  # noqa: S310 -- checked
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 -- checked
-                return json.loads(response.read() or b"null")
+                return bytes(response.read())
         except urllib.error.HTTPError as error:
             raise _refusal(error) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             reason = getattr(error, "reason", error)
             raise StoreUnavailableError(f"no answer from {self._url}: {reason}; is the server running there") from None
 

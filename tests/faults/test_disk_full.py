@@ -112,7 +112,8 @@ def test_a_failing_fsync_is_never_acknowledged(tmp_path: Path) -> None:
     # The folder of each part is forced to disk as well, so both calls fail.
     inject = ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"]
     tracer = subprocess.Popen(
-        ["strace", "-f", "-qq", *inject, "-o", str(tmp_path / "trace"), "-p", str(server.pid)], stderr=subprocess.PIPE
+        ["strace", "-f", "-qq", *inject, "-o", str(tmp_path / "trace"), "-p", str(server.pid)],
+        stderr=subprocess.DEVNULL,
     )
     time.sleep(3)
     if tracer.poll() is not None:

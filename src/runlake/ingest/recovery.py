@@ -40,10 +40,12 @@ class Recovered:
 def recover(engine: Engine, moments: Moments) -> Recovered:
     """Rebuild the writer's memory, repair what a crash left, and publish what is visible."""
     open_set, moved, last_version = _read_open(engine)
-    for tenant_id, run_id in moved:
-        last_version += 1
-        engine.insert("open_runs", SETTLED_COLUMNS, [encode_settled(tenant_id, run_id, last_version)])
-        open_set.settle((tenant_id, run_id), last_version)
+    marks = [(key, last_version + number) for number, key in enumerate(moved, start=1)]
+    if marks:
+        engine.insert("open_runs", SETTLED_COLUMNS, [encode_settled(*key, version) for key, version in marks])
+        last_version = marks[-1][1]
+    for key, version in marks:
+        open_set.settle(key, version)
     moments.publish(
         last_version,
         replaced=_tenants_where(engine, "replaces > 0", ("runs",)),
