@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from runlake.export.arrow import blocks_to_batches
 from runlake.export.columns import FEEDBACK_STATS, RUN_COLUMNS, ExportColumn
-from runlake.export.rows import Piece, RunRows, all_pieces
+from runlake.export.rows import Piece, RunRows
 from runlake.model.flat_trace import FlatTrace, Spent, TraceRoot, TraceRun, flatten_trace
 from runlake.model.run import NO_ID
 from runlake.query.bulk import BulkQuery, runs_of_roots
@@ -60,7 +60,7 @@ class FlatRows:
         """The rows, in order of their roots."""
         wanted = {*_ROOT_FIELDS, "start_time", "end_time", FEEDBACK_STATS}
         columns = tuple(column for column in RUN_COLUMNS if column.name in wanted)
-        with all_pieces(RunRows(self._engine, self._bulk, self._moment, columns), self._moment) as roots:
+        with RunRows(self._engine, self._bulk, self._moment, columns).pieces() as roots:
             yield (self._flattened(part) for piece in roots for part in _some_at_a_time(piece))
 
     def _flattened(self, roots: Piece) -> Piece:

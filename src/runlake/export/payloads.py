@@ -25,7 +25,7 @@ from runlake.store.objects import ObjectStore
 from runlake.wire.json_text import without_constants
 
 LARGE_CELL_BYTES: Final = 1 << 20
-"""A larger payload is read by itself: blocks are bounded by rows, so their rows must be of like size."""
+"""Rows with a larger payload are read apart, and their payloads one by one: a block is bounded by rows, not bytes."""
 
 START: Final = "k_start"
 ID: Final = "k_id"
@@ -34,7 +34,7 @@ _FLAGS: Final = "k_flags"
 _LARGE: Final = "k_large"
 _OBJECTS: Final = "k_objects"
 _CONSTANT_BITS: Final = 8
-"""``k_flags``: from bit 0 on the payload columns that are too large, from this bit on those with NaN or Infinity."""
+"""``k_flags``: from bit 0 on the payload columns to read by themselves, from this bit on those with NaN or Infinity."""
 
 
 class Payloads:
@@ -54,26 +54,33 @@ class Payloads:
         self._objects = objects
         self._columns = {index: column for index, column in enumerate(columns) if column.payload}
 
-    def cells(self) -> str:
-        """SQL of what tells which payloads need care."""
+    def cells(self, *, large: bool) -> str:
+        """SQL of what tells which payloads need care; of ``large`` rows all that are there."""
         names = [column.sql for column in self._columns.values()]
         if not names:
             return f"toUInt32(0) AS {_FLAGS}, toUInt64(0) AS {_LARGE}, '' AS {_OBJECTS}"
-        large = [f"bitShiftLeft(toUInt32({n}.size > {LARGE_CELL_BYTES}), {bit})" for bit, n in enumerate(names)]
-        constants = [
-            f"bitShiftLeft(toUInt32(multiSearchAny({n}, ['NaN', 'Infinity'])), {bit + _CONSTANT_BITS})"
-            for bit, n in enumerate(names)
-        ]
-        weights = [f"if({n}.size > {LARGE_CELL_BYTES}, {n}.size, 0)" for n in names]
-        return (
-            f"{' + '.join(large + constants)} AS {_FLAGS}, toUInt64({' + '.join(weights)}) AS {_LARGE},"
-            f" objects AS {_OBJECTS}"
-        )
+        if large:
+            flags = [f"bitShiftLeft(toUInt32({n}.size > 0), {bit})" for bit, n in enumerate(names)]
+            weight = " + ".join(f"{n}.size" for n in names)
+        else:
+            flags = [
+                f"bitShiftLeft(toUInt32(multiSearchAny({n}, ['NaN', 'Infinity'])), {bit + _CONSTANT_BITS})"
+                for bit, n in enumerate(names)
+            ]
+            weight = "0"
+        return f"{' + '.join(flags)} AS {_FLAGS}, toUInt64({weight}) AS {_LARGE}, objects AS {_OBJECTS}"
 
-    def weight(self) -> str | None:
-        """SQL of what the payloads of a row weigh in a block; None when there are none."""
-        sizes = [f"least({column.sql}.size, {LARGE_CELL_BYTES})" for column in self._columns.values()]
-        return " + ".join(sizes) or None
+    def sizes(self) -> tuple[str, str] | None:
+        """SQL of what the payloads of a row weigh in a block, and of the largest; None when there are none."""
+        names = [f"{column.sql}.size" for column in self._columns.values()]
+        if not names:
+            return None
+        return " + ".join(f"least({name}, {LARGE_CELL_BYTES})" for name in names), f"greatest({', '.join(names)}, 0)"
+
+    def place(self, *, large: bool) -> str | None:
+        """SQL of the condition that some payload of a row is too large for a block, or that none is."""
+        sizes = self.sizes()
+        return None if sizes is None else f"{sizes[1]} {'>' if large else '<='} {LARGE_CELL_BYTES}"
 
     def put_right(self, columns: list[pa.Array], batch: pa.RecordBatch, table: RunTable) -> None:
         """Replace in ``columns`` what needs care."""
@@ -82,35 +89,35 @@ class Payloads:
         for bit, (index, column) in enumerate(self._columns.items()):
             rows = [row for row, flag in enumerate(flags) if flag & (0x101 << bit) or column.name in refs[row]]
             if rows:
-                cells = columns[index].to_pylist()
+                cells: list[bytes | None] = columns[index].cast(pa.binary()).to_pylist()
                 for row in rows:
                     kept = refs[row].get(column.name)
                     if kept is not None:
                         cells[row] = self._kept(batch, row, kept)
                     elif flags[row] & (1 << bit):
                         cells[row] = self._large(batch, row, table, column)
-                    cells[row] = without_constants(cells[row].encode()).decode() if cells[row] else None
-                columns[index] = pa.array(cells, pa.string())
+                    cells[row] = without_constants(cells[row] or b"") or None
+                columns[index] = pa.array(cells, pa.binary()).cast(pa.string())
 
-    def _kept(self, batch: pa.RecordBatch, row: int, kept: PayloadRef | str) -> str:
+    def _kept(self, batch: pa.RecordBatch, row: int, kept: PayloadRef | str) -> bytes:
         if isinstance(kept, str):
-            return kept
+            return kept.encode()
         if self._objects is None:
             raise StoreError("a run names an object, and the export was put together without objects")
         run_id = UUID(batch.column(ID)[row].as_py())
-        return self._objects.payload(self._bulk.query.tenant_id, run_id, kept).decode()
+        return self._objects.payload(self._bulk.query.tenant_id, run_id, kept)
 
-    def _large(self, batch: pa.RecordBatch, row: int, table: RunTable, column: ExportColumn) -> str:
+    def _large(self, batch: pa.RecordBatch, row: int, table: RunTable, column: ExportColumn) -> bytes:
         key = PageKey(start_time=batch.column(START)[row].as_py(), run_id=UUID(batch.column(ID)[row].as_py()))
         version = batch.column(VERSION)[row].as_py()
         statement = one_cell(self._bulk, self._moment, table, f"{column.sql} AS cell", at=key, version=version)
         with self._engine.stream(statement) as blocks:
-            return str(next(blocks_to_batches(blocks)).column(0)[0].as_py())
+            return bytes(next(blocks_to_batches(blocks)).column(0)[0].as_buffer())
 
 
-def payload_cell(column: ExportColumn) -> str:
-    """SQL of a payload, unless it is too large for a block."""
-    return f"if({column.sql}.size = 0 OR {column.sql}.size > {LARGE_CELL_BYTES}, NULL, {column.sql})"
+def payload_cell(column: ExportColumn, *, large: bool) -> str:
+    """SQL of a payload; nothing in ``large`` rows, of which each payload is read by itself."""
+    return "CAST(NULL AS Nullable(String))" if large else f"nullIf({column.sql}, '')"
 
 
 def light_parts(batch: pa.RecordBatch, max_bytes: int) -> Iterator[pa.RecordBatch]:

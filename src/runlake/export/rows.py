@@ -6,9 +6,9 @@ Python touches only what is unusual: payloads that need care (``export.payloads`
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from runlake.export.arrow import arrow_schema, blocks_to_batches
 from runlake.export.columns import FEEDBACK_STATS, ExportColumn
-from runlake.export.payloads import ID, START, VERSION, Payloads, light_parts, payload_cell
+from runlake.export.payloads import ID, LARGE_CELL_BYTES, START, VERSION, Payloads, light_parts, payload_cell
 from runlake.model.export_content import ContentKind
 from runlake.model.run_record import RunRecord
 from runlake.query.bulk import BulkQuery, heaviest, ordered_rows
@@ -91,33 +91,45 @@ class RunRows:
         self._feedback_index = next((i for i, column in enumerate(columns) if column.name == FEEDBACK_STATS), None)
 
     @contextmanager
-    def pieces(self, table: RunTable) -> Iterator[Iterator[Piece]]:
-        """The rows of one table, in order."""
+    def pieces(self) -> Iterator[Iterator[Piece]]:
+        """The rows of every table, merged in order."""
+        block_rows, has_large = self._weigh()
+        with ExitStack() as streams:
+            places = [(table, large) for table in tables_at(self._moment) for large in ((False, True)[: 1 + has_large])]
+            found = [streams.enter_context(self._from_place(*place, block_rows)) for place in places]
+            yield reduce(merged, found)
+
+    @contextmanager
+    def _from_place(self, table: RunTable, large: bool, block_rows: int) -> Iterator[Iterator[Piece]]:
+        """The rows of one table that are too large for a block, or those that are not, in order."""
         statement = ordered_rows(
             self._bulk,
             self._moment,
             table,
-            ", ".join(self._cells()),
-            block_rows=self._block_rows(),
+            ", ".join(self._cells(large=large)),
+            block_rows=block_rows,
+            only=self._payloads.place(large=large),
             judged_as=_JUDGED if self._feedback_index is not None else None,
         )
         with self._engine.stream(statement) as blocks:
-            yield (piece for batch in _gathered(blocks_to_batches(blocks)) for piece in self._pieces_of(batch, table))
+            batches = _gathered(blocks_to_batches(blocks))
+            yield (piece for batch in batches for piece in self._pieces_of(batch, table))
 
-    def _cells(self) -> Iterator[str]:
+    def _cells(self, *, large: bool) -> Iterator[str]:
         yield f"toUnixTimestamp64Micro(start_time) AS {START}, toString(id) AS {ID}, version AS {VERSION}"
-        yield self._payloads.cells()
+        yield self._payloads.cells(large=large)
         for index, column in enumerate(self._columns):
-            yield f"{payload_cell(column) if column.payload else column.sql} AS c{index}"
+            yield f"{payload_cell(column, large=large) if column.payload else column.sql} AS c{index}"
 
-    def _block_rows(self) -> int:
-        """So many rows that the heaviest block is small; blocks are bounded by rows alone."""
-        size = self._payloads.weight()
-        if size is None:
-            return MAX_BLOCK_ROWS
-        statement = heaviest(self._bulk, self._moment, size, rows=_WEIGHED_ROWS)
-        weight = int(str(self._engine.select(statement).rows[0][0] or 0))
-        return max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, BLOCK_BYTES * _WEIGHED_ROWS // max(1, weight)))
+    def _weigh(self) -> tuple[int, bool]:
+        """So many rows that the heaviest block is small, for blocks are bounded by rows alone; and any too large."""
+        sizes = self._payloads.sizes()
+        if sizes is None:
+            return MAX_BLOCK_ROWS, False
+        statement = heaviest(self._bulk, self._moment, size=sizes[0], largest=sizes[1], rows=_WEIGHED_ROWS)
+        weight, largest = (int(str(cell or 0)) for cell in self._engine.select(statement).rows[0])
+        rows = max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, BLOCK_BYTES * _WEIGHED_ROWS // max(1, weight)))
+        return rows, largest > LARGE_CELL_BYTES
 
     def _pieces_of(self, batch: pa.RecordBatch, table: RunTable) -> Iterator[Piece]:
         for part in light_parts(batch, BLOCK_BYTES):
@@ -177,18 +189,6 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             held, rows, weight = [], 0, 0
     if held:
         yield pa.concat_batches(held)
-
-
-@contextmanager
-def all_pieces(rows: RunRows, moment: Moment) -> Iterator[Iterator[Piece]]:
-    """The rows of every table, merged in order."""
-    first, *others = tables_at(moment)
-    if not others:
-        with rows.pieces(first) as pieces:
-            yield pieces
-        return
-    with rows.pieces(first) as left, rows.pieces(others[0]) as right:
-        yield merged(left, right)
 
 
 def merged(left: Iterator[Piece], right: Iterator[Piece]) -> Iterator[Piece]:

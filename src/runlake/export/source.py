@@ -15,7 +15,7 @@ from runlake.export.arrow import arrow_schema, blocks_to_batches
 from runlake.export.columns import ExportColumn, choose_columns
 from runlake.export.content import ExportPosition, ExportSelection
 from runlake.export.flat_rows import FlatRows
-from runlake.export.rows import Piece, RunRows, all_pieces
+from runlake.export.rows import Piece, RunRows
 from runlake.model.export_content import ContentKind
 from runlake.query.bulk import BulkQuery, count_feedback, count_runs, feedback_rows, read_filters
 from runlake.query.read_request import LiveProjects
@@ -82,18 +82,16 @@ class ExportSource:
         columns = choose_columns(selection.content, selection.fields)
         pieces = self._all_projects(selection, columns, self._moment(selection))
         with read_ahead(pieces) as ahead:
-            yield _limited(ahead, selection.limit)
+            yield (_placed(project_id, piece) for project_id, piece in _limited(ahead, selection.limit))
 
     def _all_projects(
         self, selection: ExportSelection, columns: Sequence[ExportColumn], moment: Moment
-    ) -> Iterator[ExportPiece]:
+    ) -> Iterator[tuple[UUID, Piece]]:
         for project_id in self._projects(selection):
             bulk = self._bulk(selection, (project_id,))
             with self._project(selection.content, bulk, moment, _marked(columns, selection)) as pieces:
                 for piece in pieces:
-                    key = piece.key(len(piece) - 1)
-                    last = ExportPosition(project_id=project_id, start_us=key.start_time, run_id=key.run_id)
-                    yield ExportPiece(piece.batch, last)
+                    yield project_id, piece
 
     @contextmanager
     def _project(
@@ -103,7 +101,7 @@ class ExportSource:
         match content:
             case ContentKind.RUNS | ContentKind.TRACES:
                 rows = RunRows(self._engine, bulk, moment, columns, content=content, objects=self._objects)
-                with all_pieces(rows, moment) as pieces:
+                with rows.pieces() as pieces:
                     yield pieces
             case ContentKind.FEEDBACK:
                 with self._engine.stream(_feedback_statement(bulk, moment, columns)) as blocks:
@@ -174,17 +172,21 @@ def _feedback_piece(batch: pa.RecordBatch, schema: pa.Schema, project_id: UUID) 
     return Piece(made, batch.column("k_start"), batch.column("k_id"))
 
 
-def _limited(pieces: Iterator[ExportPiece], limit: int | None) -> Iterator[ExportPiece]:
+def _placed(project_id: UUID, piece: Piece) -> ExportPiece:
+    key = piece.key(len(piece) - 1)
+    return ExportPiece(piece.batch, ExportPosition(project_id=project_id, start_us=key.start_time, run_id=key.run_id))
+
+
+def _limited(pieces: Iterator[tuple[UUID, Piece]], limit: int | None) -> Iterator[tuple[UUID, Piece]]:
     if limit is None:
         yield from pieces
         return
     left = limit
-    for piece in pieces:
-        if piece.batch.num_rows >= left:
-            yield ExportPiece(piece.batch.slice(0, left), piece.last)
+    for project_id, piece in pieces:
+        yield project_id, piece.slice(0, left)
+        left -= min(left, len(piece))
+        if not left:
             return
-        left -= piece.batch.num_rows
-        yield piece
 
 
 @contextmanager

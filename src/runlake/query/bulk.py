@@ -57,13 +57,23 @@ def read_filters(
 
 
 def ordered_rows(
-    bulk: BulkQuery, moment: Moment, table: RunTable, cells: str, *, block_rows: int, judged_as: str | None = None
+    bulk: BulkQuery,
+    moment: Moment,
+    table: RunTable,
+    cells: str,
+    *,
+    block_rows: int,
+    only: str | None = None,
+    judged_as: str | None = None,
 ) -> Statement:
     """Cells of every run of one table, in order; ``cells`` may not use the names of columns as aliases.
 
-    ``judged_as`` names one more cell that says whether the run may have feedback.
+    ``only`` is one more condition on the row; ``judged_as`` names one more cell that says whether the run may have
+    feedback.
     """
     scope, conditions = _scoped(bulk, moment)
+    if only is not None:
+        conditions.append(only)
     if judged_as is not None:
         cells = f"{cells}, id IN ({_judged(scope)}) AS {judged_as}"
     sql = scope.select_from(table, cells, conditions, tail=" ORDER BY start_time ASC, id ASC")
@@ -81,15 +91,22 @@ def one_cell(bulk: BulkQuery, moment: Moment, table: RunTable, cell: str, *, at:
     return scope.statement(scope.select_from(table, cell, place), _reading_settings(1))
 
 
-def heaviest(bulk: BulkQuery, moment: Moment, size: str, *, rows: int) -> Statement:
-    """The sum of ``size`` over the heaviest ``rows`` that lie side by side, of all runs within the bounds on time."""
+def heaviest(bulk: BulkQuery, moment: Moment, *, size: str, largest: str, rows: int) -> Statement:
+    """Over all runs within the bounds on time, whether or not they meet the filters: two numbers.
+
+    The sum of ``size`` over the heaviest ``rows`` that lie side by side, and the greatest ``largest`` of any.
+    """
     bounds = replace(bulk.query, filter=None, trace_filter=None, tree_filter=None, after=None)
     if bulk.whole_traces:
         bounds = replace(bounds, start_time_from=None, start_time_to=None, is_root=None)
     scope = _scope(bulk.query, moment)
-    sizes = scope.select(f"{size} AS size", run_conditions(bounds, scope))
-    sums = f"SELECT sum(size) AS weight FROM ({sizes}) GROUP BY intDiv(rowNumberInAllBlocks(), {int(rows)})"
-    return scope.statement(f"SELECT max(weight) FROM ({sums})", {"max_execution_time": 0, "max_threads": 1})
+    sizes = scope.select(f"{size} AS size, {largest} AS largest", run_conditions(bounds, scope))
+    sums = (
+        f"SELECT sum(size) AS weight, max(largest) AS most FROM ({sizes})"
+        f" GROUP BY intDiv(rowNumberInAllBlocks(), {int(rows)})"
+    )
+    sql = f"SELECT max(weight), max(most) FROM ({sums})"
+    return scope.statement(sql, {"max_execution_time": 0, "max_threads": 1})
 
 
 def count_runs(bulk: BulkQuery, moment: Moment) -> Statement:

@@ -1,0 +1,205 @@
+"""What an export reads from the real engine: payloads of every size and oddness, open runs, moments, changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+
+from runlake.errors import FilterError, InvalidError
+from runlake.export import payloads
+from runlake.export.content import ExportSelection
+from runlake.export.source import ExportSource
+from runlake.ingest.batch import IngestBatch
+from runlake.model.export_content import ContentKind
+from runlake.model.project import Feedback
+from runlake.model.run import RunWrite
+from store.harness import OTHER_TENANT, START_US, TENANT, OpenStore, create, end, open_store, patch, run_id
+
+PROJECT = uuid5(TENANT, "p")
+SECOND_US = 1_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[OpenStore]:
+    with open_store(tmp_path / "engine") as opened:
+        yield opened
+
+
+def source_of(store: OpenStore, *projects: UUID) -> ExportSource:
+    return ExportSource(engine=store.engine, moments=store.moments, live_projects=lambda _: projects or (PROJECT,))
+
+
+def rows_of(store: OpenStore, *, tenant_id: UUID = TENANT, **more: Any) -> list[dict[str, Any]]:
+    selection = ExportSelection(tenant_id=tenant_id, project_ids=more.pop("project_ids", (PROJECT,)), **more)
+    with source_of(store).batches(selection) as batches:
+        return [row for batch in batches for row in batch.to_pylist()]
+
+
+def ids_of(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+def numbered(*numbers: int) -> list[str]:
+    return [str(run_id(number)) for number in numbers]
+
+
+def done(number: int, **fields: Any) -> tuple[RunWrite, RunWrite]:
+    return create(number, **fields), end(number)
+
+
+def judge(store: OpenStore, number: int, score: float) -> None:
+    feedback = Feedback(
+        tenant_id=TENANT, id=uuid5(run_id(number), "mark"), key="ok", run_id=run_id(number), score=score
+    )
+    asyncio.run(store.writer.write(IngestBatch(tenant_id=TENANT, runs=(), feedback=(feedback,))))
+
+
+def test_open_and_finished_runs_come_in_one_order_each_once(store: OpenStore) -> None:
+    store.write(*done(1), create(2), *done(3), create(4), *done(5))
+    rows = rows_of(store)
+    assert ids_of(rows) == numbered(1, 2, 3, 4, 5)
+    assert [row["status"] for row in rows] == ["success", "pending", "success", "pending", "success"]
+
+
+def test_a_batch_of_nothing_but_nulls_and_no_rows_have_the_same_schema(store: OpenStore) -> None:
+    store.write(create(1, inputs=b"{}"))
+    selection = ExportSelection(tenant_id=TENANT, project_ids=(PROJECT,))
+    source = source_of(store)
+    with source.batches(selection) as batches:
+        assert [batch.schema for batch in batches] == [source.schema(selection)]
+    assert rows_of(store, filter='eq(name, "nobody")') == []
+
+
+@pytest.mark.parametrize("size", [10, payloads.LARGE_CELL_BYTES - 20, payloads.LARGE_CELL_BYTES + 1, 10_000_000])
+def test_a_payload_of_any_size_comes_back_byte_for_byte(store: OpenStore, size: int) -> None:
+    text = json.dumps({"a": "é" + "x" * size, "b": 1}, ensure_ascii=False, indent=1)
+    store.write(*done(1, inputs=text.encode()), create(2, inputs=text.encode()), *done(3))
+    assert [row["inputs"] for row in rows_of(store)] == [text, text, '{"question":"q"}']
+
+
+def test_many_large_payloads_come_in_batches_of_bounded_size(store: OpenStore) -> None:
+    text = json.dumps({"a": "x" * 3_000_000})
+    store.write(*(write for number in range(1, 9) for write in done(number, inputs=text.encode())))
+    selection = ExportSelection(tenant_id=TENANT, project_ids=(PROJECT,))
+    with source_of(store).batches(selection) as batches:
+        sizes = [(batch.num_rows, batch.nbytes) for batch in batches]
+    assert sum(rows for rows, _ in sizes) == 8
+    assert max(weight for _, weight in sizes) < 13_000_000
+
+
+def test_constants_that_are_no_json_become_null(store: OpenStore) -> None:
+    store.write(*done(1, inputs=b'{"a": NaN, "b": [-Infinity, "NaN"]}'))
+    assert rows_of(store)[0]["inputs"] == '{"a": null, "b": [null, "NaN"]}'
+
+
+def test_other_tenants_and_deleted_projects_are_nowhere(store: OpenStore) -> None:
+    store.write(*done(1))
+    store.write(*done(2), tenant_id=OTHER_TENANT)
+    other = uuid5(OTHER_TENANT, "p")
+    assert rows_of(store, project_ids=(PROJECT, other)) != []
+    assert rows_of(store, tenant_id=OTHER_TENANT, project_ids=(PROJECT,)) == []
+    gone = ExportSource(engine=store.engine, moments=store.moments, live_projects=lambda _: ())
+    selection = ExportSelection(tenant_id=TENANT, project_ids=(PROJECT,))
+    assert gone.count(selection) == 0
+    with gone.batches(selection) as batches:
+        assert list(batches) == []
+
+
+def test_a_window_is_half_open_on_the_start(store: OpenStore) -> None:
+    store.write(*done(1), *done(2), *done(3))
+    start, end_ = START_US + SECOND_US, START_US + 3 * SECOND_US
+    assert ids_of(rows_of(store, start_us=start, end_us=end_)) == numbered(1, 2)
+
+
+def test_an_earlier_moment_shows_what_was_there_then(store: OpenStore) -> None:
+    store.write(*done(1), create(2))
+    before = source_of(store).watermark()
+    store.write(patch(1, tags=("late",)), end(2), *done(3))
+    judge(store, 1, 1.0)
+    rows = rows_of(store, as_of=before)
+    assert [(row["id"], row["status"], row["tags"], row["feedback_stats"]) for row in rows] == [
+        (str(run_id(1)), "success", [], None),
+        (str(run_id(2)), "pending", [], None),
+    ]
+
+
+def test_changes_since_a_version_are_runs_written_or_judged_after_it(store: OpenStore) -> None:
+    store.write(*done(1), *done(2), *done(3), create(4))
+    before = source_of(store).watermark()
+    store.write(end(4), patch(2, tags=("late",)))
+    judge(store, 1, 0.5)
+    rows = rows_of(store, changed_since=before, fields=("id", "export_change"))
+    assert ids_of(rows) == numbered(1, 2, 4)
+    assert {row["export_change"] for row in rows} == {"changed"}
+    assert {row["export_change"] for row in rows_of(store, fields=("export_change",))} == {"new"}
+
+
+def test_a_whole_trace_changes_with_any_of_its_runs(store: OpenStore) -> None:
+    store.write(*done(1), create(2, parent_run_id=run_id(1), trace_id=run_id(1)), *done(3))
+    before = source_of(store).watermark()
+    store.write(end(2))
+    whole = rows_of(store, changed_since=before, content=ContentKind.TRACES, filter="eq(is_root, true)")
+    assert ids_of(whole) == numbered(1, 2)
+    flat = rows_of(store, changed_since=before, content=ContentKind.FLATTENED)
+    assert [row["trace_id"] for row in flat] == numbered(1)
+
+
+def test_fields_are_a_projection_in_the_order_of_the_schema(store: OpenStore) -> None:
+    store.write(*done(1))
+    assert rows_of(store, fields=("name", "id")) == [{"id": str(run_id(1)), "name": "run-1"}]
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "words"),
+    [
+        ({"fields": ("nmae",)}, InvalidError, "did you mean name"),
+        ({"fields": ()}, InvalidError, "name at least one"),
+        ({"fields": ("inputs",), "content": ContentKind.FEEDBACK}, InvalidError, "feedback have no column"),
+        ({"filter": "eq(nam, 1)"}, FilterError, "unknown field"),
+        ({"tree_filter": "eq("}, FilterError, "expected"),
+    ],
+)
+def test_what_cannot_be_read_is_told_before_any_row(
+    store: OpenStore, more: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    selection = ExportSelection(tenant_id=TENANT, project_ids=(PROJECT,), **more)
+    with pytest.raises(error, match=words):
+        source_of(store).check(selection)
+
+
+def test_leaving_early_frees_the_engine(store: OpenStore) -> None:
+    store.write(*(write for number in range(1, 40) for write in done(number)))
+    selection = ExportSelection(tenant_id=TENANT, project_ids=(PROJECT,))
+    for _ in range(20):
+        with source_of(store).batches(selection) as batches:
+            next(batches)
+    assert len(rows_of(store)) == 39
+
+
+@pytest.mark.slow
+def test_an_export_of_large_payloads_grows_the_process_by_less_than_three_of_them(store: OpenStore) -> None:
+    """Warm first: what the engine loads once is not the export's."""
+    text = json.dumps({"a": "x y z " * 3_500_000}).encode()
+    for number in range(1, 7):
+        store.write(*done(number, inputs=text))
+    rows_of(store, fields=("id",))
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = _memory_mb("VmRSS")
+    selection = ExportSelection(tenant_id=TENANT, project_ids=(PROJECT,))
+    count = 0
+    with source_of(store).batches(selection) as batches:
+        for batch in batches:
+            count += batch.num_rows
+    assert count == 6
+    assert _memory_mb("VmHWM") - before < 300
+
+
+def _memory_mb(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(name))
