@@ -10,6 +10,7 @@
     │   ├── TooLargeError        413   over a configured limit
     │   ├── CursorError          400   not a cursor of this query
     │   ├── NotFoundError        404
+    │   ├── RangeError           416   a range of bytes behind the end of a file
     │   ├── ConflictError        409
     │   ├── DestinationError     400   the destination of an export refused or did not answer
     │   ├── AccessError          401   no key, or one that is not valid
@@ -21,6 +22,7 @@
     │   └── SettingsError        -     start-up only, never over HTTP
     └── FaultError                     ours or the machine's; logged with its trace
         ├── StoreError           500   the engine refused a statement; carries its code and name
+        │   └── MissingObjectError     an object that a run names is gone or damaged
         ├── StoreUnavailableError 503  cannot answer now; a retry may work
         │   └── StoreFullError    503   the disk has no room for writes
         ├── TooMuchWorkError     422   a query passed its time or memory limit
@@ -129,6 +131,13 @@ class CursorError(UserError):
     status = 400
 
 
+class RangeError(UserError):
+    """A range of bytes that begins behind the end of the file."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+
 class NotFoundError(UserError):
     code = "not_found"
     status = 404
@@ -225,6 +234,12 @@ class StoreError(FaultError):
         super().__init__(message)
         self.engine_code = engine_code
         self.engine_name = engine_name
+
+
+class MissingObjectError(StoreError):
+    """An attachment or a large payload that a run names is gone or damaged; the log says which."""
+
+    code = "object_missing"
 
 
 class StoreUnavailableError(FaultError):

@@ -14,6 +14,7 @@ from runlake.query.service import RunQueries
 from runlake.store.buckets import Bucket, LocalBucket
 from runlake.store.engine import Engine
 from runlake.store.ledger import Ledger
+from runlake.store.object_ledger import LedgerObjectNotes
 from runlake.store.object_notes import ObjectNotes
 from runlake.store.objects import ObjectStore
 from runlake.wire.attachment_links import LINK_KEY, AttachmentLinks
@@ -53,7 +54,7 @@ def open_objects(settings: Settings, ledger: Ledger, *, now_us: Callable[[], int
     """Objects below the data directory, or where the settings say; SettingsError for a place that cannot be used."""
     return ObjectParts(
         objects=ObjectStore(_open_bucket(settings)),
-        notes=ObjectNotes(ledger, now_us=now_us),
+        notes=LedgerObjectNotes(ledger, now_us=now_us),
         in_use=ObjectsInUse(),
         links=AttachmentLinks(
             ledger.secret(LINK_KEY),

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from faults.seaweed import BUCKET, KEYS, SeaweedServer
-from runlake.errors import SettingsError, StoreUnavailableError
+from runlake.errors import MissingObjectError, SettingsError, StoreUnavailableError
 from runlake.model.attachments import Attachment
-from runlake.store.buckets import MissingObjectError
 from runlake.store.objects import ObjectKey, digest_of
 from runlake.store.remote_bucket import RemoteBucket
 from store.harness import TENANT, create, end, patch, run_id

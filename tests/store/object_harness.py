@@ -18,6 +18,7 @@ from runlake.query.fetch import RunFetcher
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.store.buckets import Bucket, LocalBucket
 from runlake.store.ledger import Ledger
+from runlake.store.object_ledger import LedgerObjectNotes
 from runlake.store.object_notes import ObjectNotes
 from runlake.store.objects import ObjectStore
 from store.harness import TENANT, Clock, NamedProjects, OpenStore, open_store
@@ -68,7 +69,7 @@ def open_object_store(
     folder = path / "objects"
     objects, notes, in_use = (
         ObjectStore(bucket or LocalBucket(folder)),
-        ObjectNotes(ledger, now_us=clock.now_us),
+        LedgerObjectNotes(ledger, now_us=clock.now_us),
         ObjectsInUse(),
     )
     try:

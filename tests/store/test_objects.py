@@ -10,11 +10,11 @@ from unittest import mock
 
 import pytest
 
-from runlake.errors import StoreUnavailableError
+from runlake.errors import MissingObjectError, StoreUnavailableError
 from runlake.model.attachments import Attachment
 from runlake.model.run import RunField, RunWrite
 from runlake.query.request import QueryLimits
-from runlake.store.buckets import LocalBucket, MissingObjectError
+from runlake.store.buckets import LocalBucket
 from runlake.store.objects import ObjectKey, digest_of
 from store.harness import OTHER_TENANT, START_US, TENANT, Clock, create, end, patch, run_id
 from store.object_harness import ObjectHarness, open_object_store

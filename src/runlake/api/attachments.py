@@ -22,7 +22,7 @@ from litestar.response import Stream
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest
 from runlake.api.parameters import read_path_id
-from runlake.errors import InvalidError, NotFoundError
+from runlake.errors import NotFoundError, RangeError
 from runlake.model.attachments import StoredAttachment
 from runlake.model.run_record import RunSelect
 from runlake.query.service import RunQueries
@@ -106,16 +106,9 @@ def _wanted(request: AnyRequest, file: StoredAttachment, headers: dict[str, str]
     if first and last and int(last) < start:
         return whole
     if start >= end:
-        raise UnsatisfiableRangeError(f"the file has {file.size_bytes} bytes, the range begins at byte {start}")
+        raise RangeError(f"the file has {file.size_bytes} bytes, the range begins at byte {start}")
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
     return start, end, 206
-
-
-class UnsatisfiableRangeError(InvalidError):
-    """A range that begins behind the end of the file."""
-
-    code = "range_not_satisfiable"
-    status = 416
 
 
 def _mime_type(file: StoredAttachment) -> str:

@@ -14,16 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from runlake.errors import StoreError, StoreUnavailableError
+from runlake.errors import MissingObjectError, StoreError, StoreUnavailableError
 
 STAGING: Final = "staging"
 """Folder of files that are being written; what lies there at start is left from a crash."""
-
-
-class MissingObjectError(StoreError):
-    """An object that a row names is not there."""
-
-    code = "object_missing"
 
 
 class Bucket(Protocol):

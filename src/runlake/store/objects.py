@@ -6,6 +6,7 @@ of a run lies under one prefix, and tenants share nothing. ``docs/decisions/0005
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,9 +14,14 @@ from io import BytesIO
 from typing import Final
 from uuid import UUID
 
+from runlake.errors import MissingObjectError
 from runlake.model.payload_ref import PayloadRef
-from runlake.store.buckets import Bucket, MissingObjectError
-from runlake.wire.encoding import zstd
+from runlake.store.buckets import Bucket
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CHUNK_BYTES: Final = 1 << 20
 """Bytes handled at a time, whatever the size of an object."""

@@ -13,8 +13,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import from_url
 
-from runlake.errors import RunlakeError, SettingsError, StoreError, StoreUnavailableError
-from runlake.store.buckets import MissingObjectError
+from runlake.errors import MissingObjectError, RunlakeError, SettingsError, StoreError, StoreUnavailableError
 
 SCHEMES: Final = ("s3://", "gs://", "az://")
 
