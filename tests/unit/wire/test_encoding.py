@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runlake.errors import MalformedError, TooLargeError
+from runlake.errors import MalformedError, OverloadedError, TooLargeError
 from runlake.wire.encoding import MAX_MEMBERS, decode_body
 
 if sys.version_info >= (3, 14):
@@ -111,3 +111,23 @@ def test_a_zstd_window_beyond_the_allowed_one_is_refused() -> None:
     body = packer.compress(bytes(1000)) + packer.flush()
     with pytest.raises(MalformedError, match="not valid zstd"):
         decode_body(body, "zstd", limit_bytes=1 << 20)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_a_bomb_is_taken_in_small_pieces_and_can_be_stopped(encoding: str) -> None:
+    """A few bytes stand for 50 MB; whoever counts the pieces may end it long before that."""
+    plain = bytes(50_000_000)
+    bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}[encoding](plain)
+    claimed: list[int] = []
+
+    def claim(size_bytes: int) -> None:
+        claimed.append(size_bytes)
+        if sum(claimed) > 3_000_000:
+            raise OverloadedError("enough")
+
+    with pytest.raises(OverloadedError, match="enough"):
+        decode_body(bomb, encoding, limit_bytes=1 << 30, claim=claim)
+    assert max(claimed) <= 1 << 20
+    claimed.clear()
+    assert decode_body(bomb, encoding, limit_bytes=1 << 30, claim=claimed.append) == plain
+    assert sum(claimed) == len(plain)
