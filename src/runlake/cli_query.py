@@ -41,7 +41,7 @@ _TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-_MIN_WIDTHS: Final[Mapping[str, int]] = {"start_time": 19, "created_at": 19, "id": 36, "trace_id": 36, "run_id": 36}
+_MIN_WIDTHS: Final[Mapping[str, int]] = {"start_time": 19, "created_at": 19}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +246,7 @@ def _print_table(rows: list[dict[str, Any]], fields: list[str]) -> None:
     names = [name for field in fields for name in field.split(",")]
     table = Table(box=None, header_style="bold")
     for name in names:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=_MIN_WIDTHS.get(name, 6))
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=_MIN_WIDTHS.get(name, 3))
     for row in rows:
         table.add_row(*(_shown(row[name]) for name in names))
     Console(markup=False, emoji=False).print(table)

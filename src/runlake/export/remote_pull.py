@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +18,6 @@ MAX_ATTEMPTS: Final = 8
 
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 20.0
-_READ_BYTES: Final = 1 << 20
 _MAY_PASS: Final = (OSError, http.client.HTTPException, pa.ArrowException, StoreUnavailableError, OverloadedError)
 
 
@@ -64,7 +62,7 @@ class RemotePull:
         with self.server.stream("/export/stream", self._body()) as answer:
             total = answer.headers.get("X-Runlake-Total-Rows")
             self.total = int(total) if total is not None else self.total
-            with pa.ipc.open_stream(io.BufferedReader(answer, _READ_BYTES)) as reader:
+            with pa.ipc.open_stream(answer) as reader:
                 self.schema = reader.schema
                 yield from self._read(reader)
 
