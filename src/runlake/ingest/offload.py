@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from runlake.ingest.batch import BatchWriter, IngestBatch
@@ -23,6 +25,10 @@ from runlake.store.objects import ObjectKey, ObjectStore, digest_of
 
 PAYLOAD_THRESHOLD_BYTES: Final = 1 << 20
 """Payloads of this size and more are objects, unless a setting says otherwise."""
+
+
+HELPER_THREADS: Final = 8
+"""Threads that write objects beside each other, all requests together."""
 
 
 class ObjectsInUse:
@@ -86,6 +92,7 @@ class OffloadingWriter:
         self._notes = notes
         self._in_use = in_use
         self._threshold_bytes = threshold_bytes
+        self._helpers = ThreadPoolExecutor(HELPER_THREADS, thread_name_prefix="runlake-offload")
 
     async def write(self, batch: IngestBatch) -> None:
         """As the writer behind; what cannot be stored as an object is not written at all."""
@@ -100,6 +107,17 @@ class OffloadingWriter:
             committed = True
         finally:
             self._in_use.unpin(keys, committed=committed)
+
+    def _put_all(self, puts: Sequence[Callable[[], None]]) -> None:
+        """Side by side, because each waits for the disk several times; on return all are done, or one has failed."""
+        if len(puts) == 1:
+            puts[0]()
+            return
+        running = [self._helpers.submit(put) for put in puts]
+        # Also after a failure: what still runs must not outlive the pins of this request.
+        wait(running)
+        for done in running:
+            done.result()
 
     async def _offload(self, batch: IngestBatch) -> tuple[IngestBatch, Sequence[ObjectKey]]:
         stored = await asyncio.to_thread(self._store, batch)
@@ -120,8 +138,7 @@ class OffloadingWriter:
         self._in_use.pin(keys)
         try:
             self._notes.note_arriving(keys)
-            for item in stored:
-                item.put(self._objects)
+            self._put_all([put for item in stored for put in item.puts(self._objects)])
         except BaseException:
             self._in_use.unpin(keys, committed=False)
             raise
@@ -143,11 +160,10 @@ class _StoredWrite:
         self.keys = tuple(item for item, _ in (*self._payloads, *self._files))
         self.result = _without_objects(write, refs, files)
 
-    def put(self, objects: ObjectStore) -> None:
-        for key, data in self._payloads:
-            objects.put_payload(key, data)
-        for key, data in self._files:
-            objects.put_attachment(key, data)
+    def puts(self, objects: ObjectStore) -> list[Callable[[], None]]:
+        """What has to be done before the write may be committed, each by itself."""
+        payloads = [partial(objects.put_payload, key, data) for key, data in self._payloads]
+        return [*payloads, *(partial(objects.put_attachment, key, data) for key, data in self._files)]
 
 
 def _named(sent: Attachment) -> StoredAttachment:

@@ -20,6 +20,10 @@ STAGING: Final = "staging"
 """Folder of files that are being written; what lies there at start is left from a crash."""
 
 
+_SHARED_LEVELS: Final = 2
+"""Folders above those of single runs; few, so that it can be remembered which are on disk."""
+
+
 class Bucket(Protocol):
     """Whole objects under slash-separated paths. Methods block; errors are kin of ``FaultError``."""
 
@@ -47,6 +51,7 @@ class LocalBucket:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._durable: set[Path] = set()
         shutil.rmtree(root / STAGING, ignore_errors=True)
         (root / STAGING).mkdir(parents=True, exist_ok=True)
         _sync_directory(root)
@@ -88,11 +93,9 @@ class LocalBucket:
             raise _translate(error) from error
 
     def delete(self, path: str) -> None:
-        target = self._root / path
         try:
-            target.unlink(missing_ok=True)
-            with suppress(OSError):
-                target.parent.rmdir()
+            # The folder stays, for somebody may be about to put another object into it.
+            (self._root / path).unlink(missing_ok=True)
         except OSError as error:
             raise _translate(error) from error
 
@@ -106,11 +109,14 @@ class LocalBucket:
 
     def _make_directory(self, path: Path) -> None:
         """Make ``path`` and what is missing above it, each entry fsynced into its parent."""
-        if path == self._root or path.exists():
+        if path == self._root or (path in self._durable and path.exists()):
             return
         self._make_directory(path.parent)
         path.mkdir(exist_ok=True)
+        # Also when it was there: whoever made it may not have come to this yet.
         _sync_directory(path.parent)
+        if len(path.relative_to(self._root).parts) <= _SHARED_LEVELS:
+            self._durable.add(path)
 
 
 def _sync_directory(path: Path) -> None:
