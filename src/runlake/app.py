@@ -20,6 +20,7 @@ from runlake.api.auth import CALLER_DEPENDENCIES
 from runlake.api.body_budget import BodyBudget
 from runlake.api.browsers import BrowserGuard
 from runlake.api.deletes import DELETE_HANDLERS, DeletionService
+from runlake.api.disconnects import Disconnects
 from runlake.api.errors import EXCEPTION_HANDLERS
 from runlake.api.export_stream import EXPORT_STREAM_HANDLERS
 from runlake.api.exports import EXPORT_HANDLERS
@@ -113,7 +114,7 @@ def build(settings: Settings) -> Application:
         opening.callback(ledger.close)
         entrance = open_entrance(settings, ledger, now_us=now_us, new_id=new_id)
         opening.callback(entrance.ring.close)
-        operations = open_operations(settings)
+        operations = open_operations(settings, abandon=engine.abandon)
         opening.callback(operations.lanes.close)
         moments = Moments()
         parts = open_objects(settings, ledger, now_us=now_us)
@@ -263,7 +264,7 @@ def _make_asgi(settings: Settings, services: dict[str, object], operations: Oper
         request_max_body_size=settings.max_body_bytes,
     )
     guarded = BrowserGuard(CanonicalPaths(cast("AsgiApp", litestar)), entrance.browser_rules)
-    return RequestLog(guarded, metrics=HttpMetrics(registry), new_id=lambda: new_id().hex[:16])
+    return RequestLog(Disconnects(guarded), metrics=HttpMetrics(registry), new_id=lambda: new_id().hex[:16])
 
 
 def _always(value: object) -> Provide:

@@ -10,7 +10,7 @@ from runlake.api.metrics import ServerMetrics, StoreMetrics, WriterMetrics
 from runlake.config import Settings
 from runlake.ingest.writer import Writer
 from runlake.query.lanes import QueryLanes
-from runlake.store.engine import Engine, Statement
+from runlake.store.engine import Engine, Statement, Work
 from runlake.store.inventory import read_inventory
 from runlake.store.ledger import LEDGER_NAME, Ledger
 from runlake.store.snapshots import Snapshots, open_snapshots
@@ -26,11 +26,14 @@ class Operations:
     lanes: QueryLanes
 
 
-def open_operations(settings: Settings) -> Operations:
-    """Everything that needs no store yet; ``lanes`` is to be closed."""
+def open_operations(settings: Settings, *, abandon: Callable[[Work], None]) -> Operations:
+    """Everything that needs no open store; ``lanes`` is to be closed. ``abandon`` stops selects of the engine."""
     metrics = ServerMetrics()
     lanes = QueryLanes(
-        search_threads=settings.search_threads, max_waiting=settings.max_waiting_queries, observe=metrics.observe_query
+        search_threads=settings.search_threads,
+        max_waiting=settings.max_waiting_queries,
+        abandon=abandon,
+        observe=metrics.observe_query,
     )
     reserve = Reserve(settings.data, min_free_bytes=settings.min_free_bytes)
     return Operations(metrics=metrics, reserve=reserve, lanes=lanes)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -91,12 +90,14 @@ def shifted(clock: Callable[[], int], offset: Path) -> Callable[[], int]:
 
 
 def slow_selects(text: str, seconds: float) -> None:
-    """Have selects with ``text`` among their parameters take ``seconds`` longer."""
+    """Have selects with ``text`` among their parameters keep the engine busy for ``seconds`` before."""
+    sql = f"SELECT count(sleepEachRow(0.05)) FROM numbers({int(seconds * 20)})"
+    pause = Statement(sql, settings={"max_block_size": 1})
     select = ChdbEngine.select
 
     def slow_select(engine: ChdbEngine, statement: Statement, /) -> Rows:
         if any(text in str(param.value) for param in statement.params):
-            time.sleep(seconds)
+            select(engine, pause)
         return select(engine, statement)
 
     ChdbEngine.select = slow_select  # type: ignore[method-assign]

@@ -78,6 +78,16 @@ def _seconds(client: httpx.Client, method: str, path: str, body: dict[str, Any] 
     return time.monotonic() - started
 
 
+def test_a_search_that_nobody_waits_for_is_stopped(slow_server: str) -> None:
+    """Its thread is free long before the search would have ended."""
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{slow_server}/runs/query", json={"filter": f'search("{NEEDLE}")'}, timeout=0.5)
+    started = time.monotonic()
+    while 'runlake_queries_running{lane="search"} 0.0' not in httpx.get(f"{slow_server}/metrics").text:
+        assert time.monotonic() - started < SLOW_S / 2
+        time.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_writes_beyond_what_may_wait_are_told_to_come_back(tmp_path: Path) -> None:
     """The smallest bound that can be set, and writes larger than it: one goes in at a time, others get a 429."""

@@ -8,7 +8,7 @@ that memory stays near the limit of bytes whatever was asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from uuid import UUID
@@ -16,6 +16,7 @@ from uuid import UUID
 from runlake.errors import StoreError
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.usage import UsageOf, UsageTotals
+from runlake.query.lanes import HelperThreads
 from runlake.query.plan import Kept, plan_page, rewrite_id_times, run_scope, statement_settings
 from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
@@ -60,7 +61,7 @@ class RunFetcher:
         self._engine = engine
         self._objects = objects
         self._limits = limits
-        self._helpers = ThreadPoolExecutor(HELPER_THREADS, thread_name_prefix="runlake-query")
+        self._helpers = HelperThreads(HELPER_THREADS, thread_name_prefix="runlake-query")
 
     def page(self, query: RunQuery, moment: Moment) -> RunPage:
         """The page of ``query`` at ``moment``."""

@@ -7,6 +7,7 @@ when to come back, instead of waiting behind work that may take half a minute ea
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 from runlake.errors import OverloadedError
+from runlake.store.engine import CURRENT_WORK, Work
 
 
 class QueryShape(Enum):
@@ -38,11 +40,19 @@ LIGHT_THREADS: Final = 8
 LIGHT: Final = frozenset({QueryShape.RUN, QueryShape.TRACE, QueryShape.LIST})
 
 
+class HelperThreads(ThreadPoolExecutor):
+    """Threads that read beside the one that asked, as part of the same work."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return super().submit(copy_context().run, partial(fn, *args, **kwargs))
+
+
 class Lane:
     """``threads`` calls run at once and ``max_waiting`` wait; one more is an OverloadedError."""
 
-    def __init__(self, name: str, *, threads: int, max_waiting: int) -> None:
+    def __init__(self, name: str, *, threads: int, max_waiting: int, abandon: Callable[[Work], None]) -> None:
         self._name = name
+        self._abandon = abandon
         self._places = threads + max_waiting
         self._max_waiting = max_waiting
         self._taken = 0
@@ -50,12 +60,22 @@ class Lane:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"runlake-{name}")
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of ``work``, called in a thread of this lane with the caller's context variables."""
+        """The result of ``work``, called in a thread of this lane with the caller's context variables.
+
+        When the caller is cancelled, what waits is dropped, and the selects of what runs are stopped.
+        """
         self._enter()
-        future = self._pool.submit(copy_context().run, partial(work, *args, **kwargs))
+        context, mark = copy_context(), Work(secrets.token_hex(8))
+        context.run(CURRENT_WORK.set, mark)
+        future = self._pool.submit(context.run, partial(work, *args, **kwargs))
         # By the thread and not by this coroutine: a caller that is gone leaves its work behind for a while.
         future.add_done_callback(self._leave)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if future.running():
+                asyncio.get_running_loop().run_in_executor(None, self._abandon, mark)
+            raise
 
     @property
     def taken(self) -> int:
@@ -81,17 +101,21 @@ class Lane:
 
 
 class QueryLanes:
-    """A lane for quick shapes and one for those that may take long. ``observe`` is told the seconds that each took."""
+    """A lane for quick shapes and one for those that may take long.
+
+    ``observe`` is told the seconds that each query took; ``abandon`` stops the selects of one that nobody waits for.
+    """
 
     def __init__(
         self,
         *,
         search_threads: int,
         max_waiting: int,
+        abandon: Callable[[Work], None] = lambda _work: None,
         observe: Callable[[QueryShape, float], None] = lambda _shape, _seconds: None,
     ) -> None:
-        self._light = Lane("light", threads=LIGHT_THREADS, max_waiting=max_waiting)
-        self._heavy = Lane("search", threads=search_threads, max_waiting=max_waiting)
+        self._light = Lane("light", threads=LIGHT_THREADS, max_waiting=max_waiting, abandon=abandon)
+        self._heavy = Lane("search", threads=search_threads, max_waiting=max_waiting, abandon=abandon)
         self._observe = observe
 
     async def run(self, shape: QueryShape, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -7,7 +7,6 @@ of roots shows them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from runlake.errors import InvalidError
 from runlake.model.run_record import FeedbackSummary
 from runlake.model.run_stats import GroupAttribute, Interval, RunStats, StatsBucket, StatsSelect
 from runlake.query.facets import facets_sql, read_facets
+from runlake.query.lanes import HelperThreads
 from runlake.query.pair_sql import latest_feedback
 from runlake.query.plan import asks_for_roots, run_conditions, run_scope, scoped, statement_settings
 from runlake.query.related import SUMMARY_CELLS, read_summary, set_summary_sql
@@ -74,7 +74,7 @@ class StatsReader:
     def __init__(self, engine: Engine, limits: QueryLimits) -> None:
         self._engine = engine
         self._limits = limits
-        self._helpers = ThreadPoolExecutor(6, thread_name_prefix="runlake-stats")
+        self._helpers = HelperThreads(6, thread_name_prefix="runlake-stats")
 
     def stats(self, query: RunQuery, moment: Moment, wanted: frozenset[StatsSelect]) -> RunStats:
         """The statistics of all runs of the query."""

@@ -7,7 +7,6 @@ sums, previews and feedback are read for the threads of the page only. Blocks; t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -19,6 +18,7 @@ from runlake.model.thread import ThreadSummary
 from runlake.model.usage import UsageTotals, add_usage
 from runlake.query.compile import time_value
 from runlake.query.fetch import RunFetcher
+from runlake.query.lanes import HelperThreads
 from runlake.query.plan import run_conditions, run_scope, statement_settings
 from runlake.query.related import feedback_sql, summarise_by
 from runlake.query.request import PageKey, QueryLimits, RunQuery
@@ -98,7 +98,7 @@ class ThreadReader:
         self._fetcher = fetcher
         self._limits = limits
         # Not the fetcher's own helpers: what runs here may wait for those.
-        self._helpers = ThreadPoolExecutor(4, thread_name_prefix="runlake-threads")
+        self._helpers = HelperThreads(4, thread_name_prefix="runlake-threads")
 
     def page(self, query: RunQuery, moment: Moment, *, offset: int = 0) -> ThreadPage:
         """``query.page_rows`` threads of the roots that meet the query, from ``query.after`` on."""

@@ -32,7 +32,18 @@ import chdb
 import msgspec
 
 from runlake.errors import RunlakeError, StoreError, StoreFullError, StoreUnavailableError, TooMuchWorkError
-from runlake.store.engine import Capabilities, InsertRow, QueryStats, Row, Rows, Statement, encode_param
+from runlake.store.engine import (
+    CURRENT_WORK,
+    Capabilities,
+    InsertRow,
+    Params,
+    QueryStats,
+    Row,
+    Rows,
+    Statement,
+    Work,
+    encode_param,
+)
 
 _ROW_FORMAT: Final = "JSONCompactEachRow"
 _BLOCK_FORMAT: Final = "ArrowStream"
@@ -50,6 +61,7 @@ _GIVE_MEMORY_BACK: Final = Statement("SYSTEM JEMALLOC PURGE")
 
 _MEMORY_LIMIT_CODE: Final = 241
 _TIMEOUT_CODE: Final = 159
+_CANCELLED_CODE: Final = 394
 _DISK_FULL_CODE: Final = 243
 _DISK_FULL_TEXT: Final = "No space left on device"
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?: \(([A-Z_]+)\))?(?: \(version.*)?$", re.DOTALL)
@@ -105,6 +117,7 @@ class ChdbEngine:
 
     def select(self, statement: Statement, /) -> Rows:
         started = time.perf_counter()
+        statement = _of_work(statement)
         with self._handle() as handle:
             result = self._query(handle, statement)
             data: bytes = result.bytes()
@@ -131,6 +144,13 @@ class ChdbEngine:
             self._query(handle, Statement(f"{sql} SETTINGS {_INSERT_SETTINGS}"))
             if Path(path).stat().st_size >= _LARGE_BYTES:
                 self._query(handle, _GIVE_MEMORY_BACK)
+
+    def abandon(self, work: Work) -> None:
+        """Stop the selects of ``work``, those under way and those to come; it fails with StoreUnavailableError."""
+        work.abandoned = True
+        params = Params()
+        tag = params.add("String", work.tag)
+        self.command(Statement(f"KILL QUERY WHERE Settings['log_comment'] = {tag} ASYNC", params.as_tuple()))
 
     def close(self) -> None:
         """End every handle; the engine writes nothing afterwards."""
@@ -202,6 +222,16 @@ def _anonymous_file() -> IO[bytes]:
     return tempfile.NamedTemporaryFile(prefix="runlake-rows-")
 
 
+def _of_work(statement: Statement) -> Statement:
+    """The statement with the tag of the current work, by which it can be found and stopped."""
+    work = CURRENT_WORK.get()
+    if work is None:
+        return statement
+    if work.abandoned:
+        raise StoreUnavailableError("nobody waits for this query any more")
+    return replace(statement, settings={**statement.settings, "log_comment": work.tag})
+
+
 def _with_settings(statement: Statement) -> str:
     if not statement.settings:
         return statement.sql
@@ -229,6 +259,8 @@ def _translate(error: Exception, settings: Mapping[str, int | str] = _NO_SETTING
 
 
 def _limit_passed(code: int, text: str, settings: Mapping[str, int | str]) -> RunlakeError:
+    if code == _CANCELLED_CODE:
+        return StoreUnavailableError("nobody waits for this query any more")
     if code == _TIMEOUT_CODE:
         seconds = settings.get("max_execution_time")
         limit = "" if seconds is None else f" of {seconds} s (query_max_seconds)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,6 +35,18 @@ ParamValue = (
 
 InsertRow = bytes | Iterable[bytes]
 """One row to insert: a JSON array, or where that is too large to be held its bytes piece by piece."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What selects belong to, so that they can be stopped together when nobody waits for them any more."""
+
+    tag: str
+    abandoned: bool = False
+
+
+CURRENT_WORK: Final[ContextVar[Work | None]] = ContextVar("runlake_work", default=None)
+"""The work that the calling thread does, None for work that is never abandoned."""
 
 Cell = str | int | float | bool | None | list[Any]
 Row = list[Cell]
