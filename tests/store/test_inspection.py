@@ -121,9 +121,12 @@ def test_each_shape_reads_what_its_index_leaves(store: OpenStore, text: str, ind
 
 
 def test_a_rare_word_reads_less_than_a_scan(store: OpenStore) -> None:
-    spec = {"sessions": (PROJECT,), "select": frozenset()}
     reports = [
-        asyncio.run(inspector(store).report(RunQuerySpec(filter=text, **spec), tenant_id=TENANT))
+        asyncio.run(
+            inspector(store).report(
+                RunQuerySpec(sessions=(PROJECT,), select=frozenset(), filter=text), tenant_id=TENANT
+            )
+        )
         for text in ('search("needle")', 'search("→")', 'search("nowhere")')
     ]
     needle, scan, none = (report.bytes_read for report in reports)
