@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from runlake.export.json_lines import decimal_text
+
 
 class CsvEncoder:
     """Encodes the batches of one schema."""
@@ -39,6 +41,9 @@ def _flat(column: pa.Array) -> pa.Array:
     if pa.types.is_list(column.type):
         texts = [None if cell is None else msgspec.json.encode(cell).decode() for cell in column.to_pylist()]
         return pa.array(texts, pa.string())
+    if pa.types.is_decimal(column.type):
+        # A cast would print small costs with an exponent.
+        return pa.array([None if cost is None else decimal_text(cost) for cost in column.to_pylist()], pa.string())
     if pa.types.is_timestamp(column.type):
         return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
     return column
