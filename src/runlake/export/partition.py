@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runlake.errors import DestinationError
-from runlake.export.content import ExportReader
+from runlake.export.content import ExportReader, ExportSelection
 from runlake.export.planning import belongs_to, file_name, folder_of, selection_of
 from runlake.export.storage import Storage
 from runlake.model.export import Export, ExportedFile, ExportRun, RunResult
@@ -55,7 +55,7 @@ class PartitionExporter:
         estimated_rows = self.reader.count(selection)
         result = RunResult(folder=folder_of(self.export, self.run), as_of=as_of)
         self.control.report(result, estimated_rows=estimated_rows)
-        with self.reader.batches(selection) as batches:
+        with self._batches(selection, estimated_rows) as batches:
             stream = _Stream(batches, self.limits, self.control.check)
             while stream.has_more:
                 file = self._write_file(stream, result, estimated_rows)
@@ -63,6 +63,10 @@ class PartitionExporter:
         self.control.report(result, estimated_rows=result.rows)
         self._remove_leftovers(result)
         return result
+
+    def _batches(self, selection: ExportSelection, rows: int) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
+        """The rows; a day that has none at this moment is not read a second time."""
+        return self.reader.batches(selection) if rows else nullcontext(iter(()))
 
     def _write_file(self, stream: _Stream, result: RunResult, estimated_rows: int) -> ExportedFile:
         path = f"{result.folder}/{file_name(self.export, self.run, len(result.files))}"

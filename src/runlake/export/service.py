@@ -19,6 +19,7 @@ from runlake.model.export import (
     SECOND_US,
     UNFINISHED,
     Export,
+    ExportProgress,
     ExportRun,
     ExportSpec,
     ExportStatus,
@@ -26,7 +27,7 @@ from runlake.model.export import (
     cancel,
     restart,
 )
-from runlake.model.export_destination import Destination, reported_prefix
+from runlake.model.export_destination import Destination, Place, reported_prefix
 from runlake.model.project import Project
 from runlake.store.exports import ExportRecords
 from runlake.store.projects import ProjectFilter
@@ -144,18 +145,19 @@ class ExportService:
         runs = [] if scheduled else plan_runs(export, project_ids, new_id=self.new_id, now_us=now_us)
         self.ledger.create_export(export, runs)
         self.wake()
-        return self._body(export, runs)
+        return self._body(export)
 
     def list_exports(self, tenant_id: UUID) -> list[ExportBody]:
         """Newest first."""
+        progress = self.ledger.progress(tenant_id)
+        places = {found.id: found.place for found in self.ledger.list_destinations(tenant_id)}
         return [
-            self._body(export, self.ledger.list_runs(tenant_id, export.id))
+            _body(export, progress.get(export.id), places[export.spec.destination_id])
             for export in self.ledger.list_exports(tenant_id)
         ]
 
     def read_export(self, tenant_id: UUID, export_id: UUID) -> ExportBody:
-        export = self.ledger.read_export(tenant_id, export_id)
-        return self._body(export, self.ledger.list_runs(tenant_id, export_id))
+        return self._body(self.ledger.read_export(tenant_id, export_id))
 
     def set_status(self, tenant_id: UUID, export_id: UUID, body: bytes) -> ExportBody:
         """Cancel; what is finished stays, what runs stops within seconds. A second time changes nothing."""
@@ -250,22 +252,29 @@ class ExportService:
     ) -> ExportBody:
         export = self.ledger.change_export(tenant_id, export_id, change)
         self.wake()
-        return self._body(export, self.ledger.list_runs(tenant_id, export_id))
+        return self._body(export)
 
-    def _body(self, export: Export, runs: Sequence[ExportRun]) -> ExportBody:
-        manifest = None
-        if export.status is ExportStatus.COMPLETED:
-            manifest = below(self._prefix(export), manifest_path(export))
-        return export_body(export, manifest=manifest, progress=progress_body(runs))
+    def _body(self, export: Export) -> ExportBody:
+        progress = self.ledger.progress(export.tenant_id, export.id).get(export.id)
+        return _body(export, progress, self._place(export))
 
     def _run_bodies(self, export: Export) -> list[ExportRunBody]:
-        prefix = self._prefix(export)
+        prefix = reported_prefix(self._place(export))
         runs = self.ledger.list_runs(export.tenant_id, export.id)
         shown = [run for run in runs if run.kind is not RunKind.MANIFEST or run.errors]
         return [export_run_body(run, prefix=prefix) for run in shown]
 
-    def _prefix(self, export: Export) -> str:
-        return reported_prefix(self.ledger.read_destination(export.tenant_id, export.spec.destination_id).place)
+    def _place(self, export: Export) -> Place:
+        return self.ledger.read_destination(export.tenant_id, export.spec.destination_id).place
+
+
+def _body(export: Export, progress: ExportProgress | None, place: Place) -> ExportBody:
+    complete = export.status is ExportStatus.COMPLETED
+    return export_body(
+        export,
+        manifest=below(reported_prefix(place), manifest_path(export)) if complete else None,
+        progress=progress_body(progress or ExportProgress()),
+    )
 
 
 def _check_window(spec: ExportSpec, now_us: int) -> None:

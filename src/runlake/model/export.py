@@ -171,6 +171,19 @@ class ExportRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportProgress:
+    """How far an export is; the manifest does not count. ``estimated_rows`` is None until every run has counted."""
+
+    runs_total: int = 0
+    runs_completed: int = 0
+    runs_failed: int = 0
+    rows_written: int = 0
+    bytes_written: int = 0
+    exported_files: int = 0
+    estimated_rows: int | None = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Who asks for work, until when it may be believed alive, and what time it is."""
 

@@ -17,7 +17,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from runlake.errors import NotFoundError
-from runlake.model.export import UNFINISHED, Export, ExportRun, ExportSpec, ExportStatus, RunFacet, RunKind, RunResult
+from runlake.model.export import (
+    RETRYABLE,
+    UNFINISHED,
+    Export,
+    ExportProgress,
+    ExportRun,
+    ExportSpec,
+    ExportStatus,
+    RunFacet,
+    RunKind,
+    RunResult,
+)
 from runlake.model.export_destination import Destination, Place
 from runlake.store.export_schema import DESTINATIONS, EXPORT_RUNS, EXPORTS
 from runlake.store.exports import ExportChange, Planned
@@ -97,6 +108,33 @@ class ExportLedger:
         """All runs of an export in the order of their windows, the manifest among them."""
         with self._ledger.reading() as connection:
             return _runs_of(connection, tenant_id, export_id)
+
+    def progress(self, tenant_id: UUID, export_id: UUID | None = None) -> dict[UUID, ExportProgress]:
+        """How far each export of the tenant is, or one of them; summed in the database, however many runs there are."""
+        runs = EXPORT_RUNS.c
+        completed = sa.case((runs.status == ExportStatus.COMPLETED, 1), else_=0)
+        failed = sa.case((runs.status.in_(RETRYABLE), 1), else_=0)
+        query = (
+            sa.select(
+                runs.export_id,
+                sa.func.count().label("runs_total"),
+                sa.func.sum(completed).label("runs_completed"),
+                sa.func.sum(failed).label("runs_failed"),
+                sa.func.sum(runs.rows_written).label("rows_written"),
+                sa.func.sum(runs.bytes_written).label("bytes_written"),
+                sa.func.sum(runs.files_written).label("exported_files"),
+                sa.case(
+                    (sa.func.count(runs.estimated_rows) == sa.func.count(), sa.func.sum(runs.estimated_rows))
+                ).label("estimated_rows"),
+            )
+            .where(runs.tenant_id == tenant_id, runs.kind != RunKind.MANIFEST)
+            .group_by(runs.export_id)
+        )
+        if export_id is not None:
+            query = query.where(runs.export_id == export_id)
+        with self._ledger.reading() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return {row.pop("export_id"): ExportProgress(**row) for row in rows}
 
     def change_export(self, tenant_id: UUID, export_id: UUID, change: ExportChange) -> Export:
         """Apply a transition to an export and its runs in one transaction; NotFoundError when there is none."""
@@ -233,7 +271,7 @@ class ExportLedger:
 
     def report(self, run: ExportRun, *, result: RunResult, estimated_rows: int | None) -> bool:
         """Store the progress of a run that is still leased; False when it is not, and work on it has to stop."""
-        values = {"result": _ENCODER.encode(result), "estimated_rows": estimated_rows}
+        values = {"result": _ENCODER.encode(result), "estimated_rows": estimated_rows, **_sums(result)}
         with self._ledger.writing() as connection:
             done = connection.execute(sa.update(EXPORT_RUNS).where(_unchanged(run)).values(**values))
             return done.rowcount == 1
@@ -315,7 +353,16 @@ def _unchanged(run: ExportRun) -> sa.ColumnElement[bool]:
 def _row(record: Any, json_columns: dict[str, Any]) -> dict[str, Any]:
     """The columns of a record; what ``json_columns`` names is stored as JSON."""
     row = {item.name: getattr(record, item.name) for item in fields(record)}
+    if isinstance(record, ExportRun):
+        row |= _sums(record.result)
     return row | {name: _ENCODER.encode(row[name]) for name in json_columns if row[name] is not None}
+
+
+def _sums(result: RunResult | None) -> dict[str, int]:
+    """What progress is summed from, beside the result itself."""
+    if result is None:
+        return {"rows_written": 0, "bytes_written": 0, "files_written": 0}
+    return {"rows_written": result.rows, "bytes_written": result.bytes, "files_written": len(result.files)}
 
 
 def _record(type_: type[RecordT], row: Any, json_columns: dict[str, Any]) -> RecordT:
@@ -326,4 +373,5 @@ def _record(type_: type[RecordT], row: Any, json_columns: dict[str, Any]) -> Rec
     for name, kind in (("status", ExportStatus), ("kind", RunKind)):
         if name in cells:
             cells[name] = kind(cells[name])
-    return type_(**cells)
+    known = {item.name for item in fields(type_)}  # type: ignore[arg-type]  # one of the model's dataclasses
+    return type_(**{name: value for name, value in cells.items() if name in known})

@@ -66,6 +66,9 @@ EXPORT_RUNS: Final = Table(
     Column("estimated_rows", BigInteger),
     Column("result", LargeBinary),
     Column("revision", Integer, nullable=False),
+    Column("rows_written", BigInteger, nullable=False, server_default="0"),
+    Column("bytes_written", BigInteger, nullable=False, server_default="0"),
+    Column("files_written", BigInteger, nullable=False, server_default="0"),
     Index("export_runs_export", "tenant_id", "export_id", "start_us"),
     Index("export_runs_work", "status", "not_before_us"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
-from runlake.model.export import Export, ExportRun, RunFacet, RunResult
+from runlake.model.export import Export, ExportProgress, ExportRun, RunFacet, RunResult
 from runlake.model.export_destination import Destination
 
 ExportChange: TypeAlias = Callable[[Export, list[ExportRun]], "tuple[Export, list[ExportRun]]"]
@@ -36,6 +36,8 @@ class ExportRecords(Protocol):
     def list_spawned(self, tenant_id: UUID, source_id: UUID) -> list[Export]: ...
 
     def list_runs(self, tenant_id: UUID, export_id: UUID) -> list[ExportRun]: ...
+
+    def progress(self, tenant_id: UUID, export_id: UUID | None = None) -> dict[UUID, ExportProgress]: ...
 
     def change_export(self, tenant_id: UUID, export_id: UUID, change: ExportChange) -> Export: ...
 

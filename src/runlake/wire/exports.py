@@ -6,7 +6,7 @@ Names, statuses and the members of ``metadata`` are documented upstream; ``sessi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from runlake.errors import InvalidError
-from runlake.model.export import Export, ExportedFile, ExportRun, ExportSpec, ExportStatus, RunResult
+from runlake.model.export import Export, ExportedFile, ExportProgress, ExportRun, ExportSpec, ExportStatus, RunResult
 from runlake.model.export_content import Compression, ContentKind, FileFormat
 from runlake.wire.json_text import decode_object
 from runlake.wire.scalars import read_id, read_time
@@ -260,20 +260,16 @@ def export_body(export: Export, *, manifest: str | None, progress: ProgressBody)
     )
 
 
-def progress_body(runs: Sequence[ExportRun]) -> ProgressBody:
-    """Sums over the runs of an export."""
-    parts = [run for run in runs if run.project_id is not None]
-    results = [run.result for run in parts if run.result is not None]
-    estimates = [run.estimated_rows for run in parts]
-    known = [estimate for estimate in estimates if estimate is not None]
+def progress_body(progress: ExportProgress) -> ProgressBody:
+    """The wire object."""
     return ProgressBody(
-        runs_total=len(parts),
-        runs_completed=sum(run.status is ExportStatus.COMPLETED for run in parts),
-        runs_failed=sum(run.status in (ExportStatus.FAILED, ExportStatus.TIMED_OUT) for run in parts),
-        rows_written=sum(result.rows for result in results),
-        bytes_written=sum(result.bytes for result in results),
-        exported_files=sum(len(result.files) for result in results),
-        estimated_rows=sum(known) if len(known) == len(estimates) else None,
+        runs_total=progress.runs_total,
+        runs_completed=progress.runs_completed,
+        runs_failed=progress.runs_failed,
+        rows_written=progress.rows_written,
+        bytes_written=progress.bytes_written,
+        exported_files=progress.exported_files,
+        estimated_rows=progress.estimated_rows,
     )
 
 
