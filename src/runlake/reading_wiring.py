@@ -9,6 +9,7 @@ from uuid import UUID
 from runlake.api.elsewhere import ELSEWHERE_HANDLERS
 from runlake.api.links import V2Links
 from runlake.api.shares import SHARE_HANDLERS
+from runlake.api.sql import SQL_HANDLERS
 from runlake.api.stats import STATS_HANDLERS
 from runlake.api.threads import THREAD_HANDLERS
 from runlake.api.v2_projects import V2_PROJECT_HANDLERS
@@ -19,6 +20,7 @@ from runlake.query.lanes import QueryLanes
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
 from runlake.query.shares import Shares
+from runlake.query.sql_queries import SqlQueries
 from runlake.query.thread_queries import ThreadQueries
 from runlake.store.engine import Engine
 from runlake.store.ledger import CURSOR_KEY, Ledger
@@ -34,6 +36,7 @@ READING_HANDLERS: Final[tuple[Any, ...]] = (
     *V2_RUN_HANDLERS,
     *V2_THREAD_HANDLERS,
     *V2_PROJECT_HANDLERS,
+    *SQL_HANDLERS,
     *SHARE_HANDLERS,
     *ELSEWHERE_HANDLERS,
 )
@@ -67,6 +70,9 @@ def reading_services(
     )
     return {
         "threads": threads,
+        "sql": SqlQueries(
+            engine=engine, moments=moments, live_projects=ledger.live_project_ids, limits=limits, lanes=lanes
+        ),
         "shares": Shares(ledger=shares, runs=runs, now_us=now_us, new_id=new_id),
         "v2_links": V2Links(attachments=links, shares=shares, public_url=settings.public_url),
     }
