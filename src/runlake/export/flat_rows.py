@@ -47,8 +47,16 @@ class FlatRows:
     """Reads the flattened traces of one ``BulkQuery``, which finds roots, at one moment."""
 
     def __init__(
-        self, engine: Engine, bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn], schema: pa.Schema
+        self,
+        engine: Engine,
+        bulk: BulkQuery,
+        moment: Moment,
+        columns: Sequence[ExportColumn],
+        schema: pa.Schema,
+        *,
+        feedback_until: int,
     ) -> None:
+        self._feedback_until = feedback_until
         self._engine = engine
         self._bulk = bulk
         self._moment = moment
@@ -60,7 +68,8 @@ class FlatRows:
         """The rows, in order of their roots."""
         wanted = {*_ROOT_FIELDS, "start_time", "end_time", FEEDBACK_STATS}
         columns = tuple(column for column in RUN_COLUMNS if column.name in wanted)
-        with RunRows(self._engine, self._bulk, self._moment, columns).pieces() as roots:
+        rows = RunRows(self._engine, self._bulk, self._moment, columns, feedback_until=self._feedback_until)
+        with rows.pieces() as roots:
             yield (self._flattened(part) for piece in roots for part in _some_at_a_time(piece))
 
     def _flattened(self, roots: Piece) -> Piece:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Final
 from uuid import UUID
@@ -80,8 +80,10 @@ class RunRows:
         columns: Sequence[ExportColumn],
         *,
         content: ContentKind = ContentKind.RUNS,
+        feedback_until: int,
         objects: ObjectStore | None = None,
     ) -> None:
+        self._feedback_until = feedback_until
         self._engine = engine
         self._bulk = bulk
         self._moment = moment
@@ -110,6 +112,7 @@ class RunRows:
             block_rows=block_rows,
             only=self._payloads.place(large=large),
             judged_as=_JUDGED if self._feedback_index is not None else None,
+            feedback_until=self._feedback_until,
         )
         with self._engine.stream(statement) as blocks:
             batches = _gathered(blocks_to_batches(blocks))
@@ -144,7 +147,7 @@ class RunRows:
             yield Piece(pa.RecordBatch.from_arrays(made, schema=self._schema), part.column(START), part.column(ID))
 
     def _feedback(self, batch: pa.RecordBatch) -> pa.Array:
-        """``feedback_stats`` of each row, as a page has it."""
+        """``feedback_stats`` of each row, as a page has it now: the engine may drop earlier states of a feedback."""
         ids = [run_id if judged else None for run_id, judged in _pairs(batch)]
         records = {run_id: _record(run_id) for run_id in ids if run_id is not None}
         if records:
@@ -152,7 +155,7 @@ class RunRows:
             scope = RunScope(
                 tenant_id=query.tenant_id,
                 sessions=query.sessions,
-                moment=self._moment,
+                moment=replace(self._moment, visible_version=self._feedback_until),
                 params=Params(),
                 columns=RUN_COLUMNS,
             )

@@ -66,8 +66,11 @@ class ExportSource:
         """How many rows the selection has."""
         bulk = self._bulk(selection, self._projects(selection))
         moment = self._moment(selection)
-        statement = count_feedback if selection.content is ContentKind.FEEDBACK else count_runs
-        found = int(str(self._engine.select(statement(bulk, moment)).rows[0][0]))
+        if selection.content is ContentKind.FEEDBACK:
+            statement = count_feedback(bulk, moment, until=self.watermark())
+        else:
+            statement = count_runs(bulk, moment)
+        found = int(str(self._engine.select(statement).rows[0][0]))
         return found if selection.limit is None else min(found, selection.limit)
 
     @contextmanager
@@ -80,15 +83,18 @@ class ExportSource:
     def pieces(self, selection: ExportSelection, /) -> Iterator[Iterator[ExportPiece]]:
         """As ``batches``, with the place of each batch: its ``last`` is ``after`` of a selection that goes on."""
         columns = choose_columns(selection.content, selection.fields)
-        pieces = self._all_projects(selection, columns, self._moment(selection))
-        with read_ahead(pieces) as ahead:
+        version = self._moment(selection).visible_version
+        pieces = self._all_projects(replace(selection, as_of=version), columns)
+        with self._moments.holding(version), read_ahead(pieces) as ahead:
             yield (_placed(project_id, piece) for project_id, piece in _limited(ahead, selection.limit))
 
     def _all_projects(
-        self, selection: ExportSelection, columns: Sequence[ExportColumn], moment: Moment
+        self, selection: ExportSelection, columns: Sequence[ExportColumn]
     ) -> Iterator[tuple[UUID, Piece]]:
         for project_id in self._projects(selection):
             bulk = self._bulk(selection, (project_id,))
+            # Asked for each project: a moment that is forgotten meanwhile must not be read as if it were not.
+            moment = self._moment(selection)
             with self._project(selection.content, bulk, moment, _marked(columns, selection)) as pieces:
                 for piece in pieces:
                     yield project_id, piece
@@ -100,16 +106,25 @@ class ExportSource:
         schema = arrow_schema(columns, content)
         match content:
             case ContentKind.RUNS | ContentKind.TRACES:
-                rows = RunRows(self._engine, bulk, moment, columns, content=content, objects=self._objects)
+                rows = RunRows(
+                    self._engine,
+                    bulk,
+                    moment,
+                    columns,
+                    content=content,
+                    feedback_until=self.watermark(),
+                    objects=self._objects,
+                )
                 with rows.pieces() as pieces:
                     yield pieces
             case ContentKind.FEEDBACK:
-                with self._engine.stream(_feedback_statement(bulk, moment, columns)) as blocks:
+                with self._engine.stream(_feedback_statement(bulk, moment, columns, self.watermark())) as blocks:
                     yield (
                         _feedback_piece(batch, schema, bulk.query.sessions[0]) for batch in blocks_to_batches(blocks)
                     )
             case ContentKind.FLATTENED:
-                with FlatRows(self._engine, bulk, moment, columns, schema).pieces() as pieces:
+                flat = FlatRows(self._engine, bulk, moment, columns, schema, feedback_until=self.watermark())
+                with flat.pieces() as pieces:
                     yield pieces
             case _:
                 assert_never(content)
@@ -157,10 +172,10 @@ def _marked(columns: Sequence[ExportColumn], selection: ExportSelection) -> tupl
     return tuple(replace(column, sql="'changed'") if column.name == "export_change" else column for column in columns)
 
 
-def _feedback_statement(bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn]) -> Statement:
+def _feedback_statement(bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn], until: int) -> Statement:
     cells = ["toUnixTimestamp64Micro(created_at) AS k_start", "toString(id) AS k_id"]
     cells += [f"{column.sql} AS c{index}" for index, column in enumerate(columns)]
-    return feedback_rows(bulk, moment, ", ".join(cells), block_rows=FEEDBACK_BLOCK_ROWS)
+    return feedback_rows(bulk, moment, ", ".join(cells), block_rows=FEEDBACK_BLOCK_ROWS, until=until)
 
 
 def _feedback_piece(batch: pa.RecordBatch, schema: pa.Schema, project_id: UUID) -> Piece:

@@ -21,6 +21,9 @@ _WAIT_S: Final = 5.0
 KEPT_US: Final = 60_000_000
 """Rows superseded since are kept, so that the moment of a cursor this old can be read exactly."""
 
+LONGEST_HOLD_US: Final = 900_000_000
+"""How long an export can keep rows from being removed; a longer one goes on at later moments."""
+
 
 class Sweeper:
     """Part of the writer's thread; ``sweep`` is called every few seconds and does nothing most times."""
@@ -34,7 +37,8 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Remove what is old and not needed; returns the number of partitions dropped."""
-        cutoff = self._now_us() - KEPT_US
+        now_us = self._now_us()
+        cutoff = self._moments.oldest_needed(now_us - KEPT_US, at_most=now_us - LONGEST_HOLD_US)
         old = self._open.old_buckets(cutoff)
         if not old or unfinished_mutations(self._engine, _TABLE):
             return 0

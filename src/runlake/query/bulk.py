@@ -65,17 +65,18 @@ def ordered_rows(
     block_rows: int,
     only: str | None = None,
     judged_as: str | None = None,
+    feedback_until: int = 0,
 ) -> Statement:
     """Cells of every run of one table, in order; ``cells`` may not use the names of columns as aliases.
 
     ``only`` is one more condition on the row; ``judged_as`` names one more cell that says whether the run may have
-    feedback.
+    feedback up to version ``feedback_until``.
     """
     scope, conditions = _scoped(bulk, moment)
     if only is not None:
         conditions.append(only)
     if judged_as is not None:
-        cells = f"{cells}, id IN ({_judged(scope)}) AS {judged_as}"
+        cells = f"{cells}, id IN ({_judged(scope, scope.params.add('UInt64', feedback_until))}) AS {judged_as}"
     sql = scope.select_from(table, cells, conditions, tail=" ORDER BY start_time ASC, id ASC")
     return scope.statement(sql, _reading_settings(block_rows))
 
@@ -123,11 +124,14 @@ def runs_of_roots(bulk: BulkQuery, moment: Moment, cells: str, *, first: PageKey
     return scope.statement(runs, _reading_settings(65_536))
 
 
-def feedback_rows(bulk: BulkQuery, moment: Moment, cells: str, *, block_rows: int) -> Statement:
-    """Cells of the feedback on every run of the query, in order of creation and id."""
+def feedback_rows(bulk: BulkQuery, moment: Moment, cells: str, *, block_rows: int, until: int) -> Statement:
+    """Cells of the feedback on every run of the query as it stands at version ``until``, by creation and id.
+
+    ``until`` should be the current version: of a feedback that changed the engine may have dropped the earlier state.
+    """
     scope = _scope(bulk.query, moment)
     after = bulk.query.after
-    conditions = _feedback_conditions(bulk, scope)
+    conditions = _feedback_conditions(bulk, scope, until)
     if after is not None:
         time = f"fromUnixTimestamp64Micro({scope.params.add('Int64', after.start_time)}, 'UTC')"
         conditions.append(
@@ -138,17 +142,17 @@ def feedback_rows(bulk: BulkQuery, moment: Moment, cells: str, *, block_rows: in
     return scope.statement(sql, _reading_settings(block_rows))
 
 
-def count_feedback(bulk: BulkQuery, moment: Moment) -> Statement:
+def count_feedback(bulk: BulkQuery, moment: Moment, *, until: int) -> Statement:
     """How many rows ``feedback_rows`` reads."""
     scope = _scope(bulk.query, moment)
-    where = " AND ".join(_feedback_conditions(bulk, scope))
+    where = " AND ".join(_feedback_conditions(bulk, scope, until))
     sql = f"SELECT count() FROM {scope.columns.feedback.table} WHERE {where}"
     return scope.statement(sql, {"max_execution_time": 0})
 
 
-def _feedback_conditions(bulk: BulkQuery, scope: RunScope) -> list[str]:
-    """The latest visible state of each feedback, unless that is deleted."""
-    mine = f"tenant_id = {scope.tenant} AND version <= {scope.visible}"
+def _feedback_conditions(bulk: BulkQuery, scope: RunScope, until: int) -> list[str]:
+    """The latest state of each feedback, unless that is deleted."""
+    mine = f"tenant_id = {scope.tenant} AND version <= {scope.params.add('UInt64', until)}"
     runs = scope.select("id", run_conditions(replace(bulk.query, after=None), scope))
     latest = (
         f"(run_id, id, version) IN (SELECT run_id, id, max(version) FROM {scope.columns.feedback.table}"
@@ -222,12 +226,9 @@ def _changed(bulk: BulkQuery, scope: RunScope) -> list[str]:
     if bulk.changed_since is None:
         return []
     since = scope.params.add("UInt64", bulk.changed_since)
-    return [f"(version > {since} OR id IN ({_judged(scope)} AND version > {since}))"]
+    return [f"(version > {since} OR id IN ({_judged(scope, scope.visible)} AND version > {since}))"]
 
 
-def _judged(scope: RunScope) -> str:
-    """SQL of the ids of all runs that have, or had, feedback."""
-    return (
-        f"SELECT run_id FROM {scope.columns.feedback.table}"
-        f" WHERE tenant_id = {scope.tenant} AND version <= {scope.visible}"
-    )
+def _judged(scope: RunScope, until: str) -> str:
+    """SQL of the ids of all runs that have, or had, feedback up to a version."""
+    return f"SELECT run_id FROM {scope.columns.feedback.table} WHERE tenant_id = {scope.tenant} AND version <= {until}"

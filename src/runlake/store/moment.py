@@ -8,7 +8,8 @@ one listing see one moment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -55,6 +56,7 @@ class Moments:
         self._with_objects: set[UUID] = set()
         self._open: dict[UUID, tuple[int, ...] | None] = {}
         self._known_since = 0
+        self._held: list[int] = []
         self._hidden: dict[UUID, tuple[UUID, ...]] = {}
 
     def publish(
@@ -88,6 +90,22 @@ class Moments:
         with self._lock:
             hidden = self._hidden.get(tenant_id, ())
             self._hidden[tenant_id] = tuple(each for each in hidden if each not in deletions)
+
+    @contextmanager
+    def holding(self, version: int) -> Iterator[None]:
+        """Keep the moment of that version readable while a long read goes on, as far as ``oldest_needed`` allows."""
+        with self._lock:
+            self._held.append(version)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.remove(version)
+
+    def oldest_needed(self, version: int, *, at_most: int) -> int:
+        """The oldest moment that a read holds, ``version`` when none is older, never before ``at_most``."""
+        with self._lock:
+            return max(min([version, *self._held]), min(version, at_most))
 
     def forget_before(self, version: int) -> None:
         """Rows that only moments before ``version`` show are about to be removed."""
