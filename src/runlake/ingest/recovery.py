@@ -6,10 +6,13 @@ acknowledged; they stay. The one repair: a run that reached ``runs`` but is stil
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+import structlog
 
 from runlake.ingest.existing import FinishedRuns
 from runlake.ingest.open_set import OpenSet
@@ -21,6 +24,7 @@ from runlake.store.moment import Moments
 
 _STATE_BUDGET_BYTES: Final = 256 << 20
 _ORPHAN_AGE_DAYS: Final = 7
+_LOG: Final = structlog.get_logger("runlake.ingest")
 _RECENT_RUNS: Final = 50_000
 """Finished runs whose ids are remembered from before the start, for senders that give such a run a new start."""
 
@@ -39,6 +43,7 @@ class Recovered:
 
 def recover(engine: Engine, moments: Moments) -> Recovered:
     """Rebuild the writer's memory, repair what a crash left, and publish what is visible."""
+    started = time.perf_counter()
     open_set, moved, last_version = _read_open(engine)
     marks = [(key, last_version + number) for number, key in enumerate(moved, start=1)]
     if marks:
@@ -52,12 +57,15 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
         with_objects=_tenants_where(engine, "objects != ''", ("runs", "open_runs")),
         opened={tenant: open_set.versions_of(tenant) for tenant in open_set.tenants()},
     )
-    return Recovered(
+    recovered = Recovered(
         open_set=open_set,
         finished=_read_finished(engine),
         orphans=_read_orphans(engine),
         last_version=last_version,
     )
+    elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
+    _LOG.info("recovered", open_runs=len(open_set), settled=len(marks), elapsed_ms=elapsed_ms)
+    return recovered
 
 
 def _read_open(engine: Engine) -> tuple[OpenSet, list[tuple[UUID, UUID]], int]:
