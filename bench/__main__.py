@@ -25,6 +25,7 @@ from bench.client import Client
 from bench.live import Freshness, Mixed, measure_freshness, measure_mixed
 from bench.load import load, project_ids, workload_of
 from bench.process import Server
+from bench.pulls import measure_pulls
 from bench.queries import LARGE_CELLS, Examiner, Timing, measure
 from bench.questions import Exam
 from bench.report import Report, Resting, print_report, these_versions, this_commit, this_machine, write_page
@@ -84,6 +85,7 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
             ids = project_ids(client, exam.projects)
             cells = measure(client, ids, exam)
         query_peak_mb = server.peak_mb()
+        pulls = measure_pulls(server, exam.runs)
     cold, resting = _after_restart(folder, exam)
     with _serving(folder) as server:
         freshness, mixed = _live(options, server, ids, exam, folder)
@@ -100,6 +102,7 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
         fresh_idle_mb=round(fresh_idle_mb),
         load=loaded,
         query_peak_mb=round(query_peak_mb),
+        pulls=tuple(pulls),
         cells=tuple(cells),
         cold=tuple(cold),
         freshness=freshness,

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench.live import Freshness, Mixed
 from bench.load import LoadResult
+from bench.pulls import PullResult
 from bench.queries import Timing
 
 
@@ -55,6 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     mixed: Mixed | None
     resting: Resting | None
     load_average: float
+    pulls: tuple[PullResult, ...] = ()
 
 
 class Target(NamedTuple):
@@ -89,6 +91,7 @@ TARGETS: Final = {
     "stats, 7 days": Target(15, 60),
     "stats, 90 days": Target(15, 60),
     "stats by model": Target(30, 250),
+    "stats by model and hour": Target(30, 250),
     "thread list": Target(25, 100),
     "one thread": Target(12, 50),
 }
@@ -125,6 +128,8 @@ def summary_lines(report: Report) -> Iterator[Line]:
     yield Line("peak memory, load", "-", f"{load.peak_mb:.0f} MB", None)
     limit = 2500 if big else 1000
     yield Line("peak memory, queries", f"{limit} MB", f"{report.query_peak_mb:.0f} MB", report.query_peak_mb <= limit)
+    for pull in report.pulls:
+        yield from _pull_lines(pull, big=big)
     if (fresh := report.freshness) is not None:
         seen = max(fresh.by_id_p50_ms, fresh.by_search_p50_ms)
         last = max(fresh.by_id_p99_ms, fresh.by_search_p99_ms)
@@ -160,9 +165,7 @@ def print_report(report: Report, console: Console) -> None:
         cold_text = f"{cold[timing.cell]:.1f}" if timing.cell in cold else "-"
         verdict = "[red]FAIL[/red]" if timing.failures else _verdict(met)
         limit_text = "-" if limit is None else f"{limit:.0f}"
-        cells.add_row(
-            timing.cell, limit_text, *numbers, cold_text, f"{timing.answer_kb:.0f}", *_costs(timing), verdict
-        )
+        cells.add_row(timing.cell, limit_text, *numbers, cold_text, f"{timing.answer_kb:.0f}", *_costs(timing), verdict)
     console.print(cells)
     for timing in report.cells:
         for failure in timing.failures:
@@ -206,6 +209,14 @@ def write_page(report: Report, page: Path) -> None:
     else:
         text = f"{text.rstrip()}\n\n{section}\n"
     page.write_text(text, encoding="utf-8")
+
+
+def _pull_lines(pull: PullResult, *, big: bool) -> Iterator[Line]:
+    wanted = 30_000 if pull.form == "parquet" else 15_000 if big else 20_000
+    name = f"pull as {pull.form}"
+    yield Line(f"{name}, runs/s", f"{wanted}", f"{pull.rows_per_s} ({pull.mb:.0f} MB)", pull.rows_per_s >= wanted)
+    yield Line(f"{name}, first byte", "-", f"{pull.first_byte_ms} ms", None)
+    yield Line(f"{name}, memory beside it", "300 MB", f"{pull.growth_mb:.0f} MB", pull.growth_mb <= 300)
 
 
 def _page_lines(report: Report) -> Iterator[str]:
