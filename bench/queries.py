@@ -112,7 +112,7 @@ class Examiner:
 
     def cost(self, ask: Ask) -> tuple[int, float] | None:
         """Rows and megabytes that the engine reads for the first page, by the server's own account."""
-        if ask.kind not in (Kind.RUN, Kind.TRACE, Kind.PAGE):
+        if ask.kind not in (Kind.RUN, Kind.TRACE, Kind.PAGE) or not set(ask.projects) <= set(self._projects):
             return None
         body = {"id": [ask.run_id]} if ask.kind is Kind.RUN else {**self.body(ask), "limit": ask.limit}
         report = self._client.post("/api/v1/runs/query/explain", {**body, "select": SELECT}).json()
