@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -105,6 +105,7 @@ class Examiner:
             Kind.DEEP_PAGE: self._page,
             Kind.STATS: self._stats,
             Kind.GROUPED: self._grouped,
+            Kind.SPANS: self._spans,
             Kind.THREADS: self._threads,
             Kind.COUNT: self._count,
         }
@@ -191,6 +192,20 @@ class Examiner:
         for name, numbers in answer.groups.items():
             wrong = wrong or _compare_numbers(groups.get(name) or {}, numbers)
         return Outcome(reply.took_ms, len(reply.body), wrong)
+
+    def _spans(self, ask: Ask, answer: Answer) -> Outcome:
+        """By model and hour; the counts and sums of the hours must be those of the whole."""
+        group_by = {"attribute": "model", "max_groups": 20}
+        body = {**self.body(ask), "group_by": group_by, "interval": "hour"}
+        reply = self._client.post("/api/v1/runs/stats", body)
+        counts: Counter[str] = Counter()
+        tokens: Counter[str] = Counter()
+        for bucket in reply.json()["buckets"]:
+            counts[bucket["group"]] += bucket["stats"]["run_count"]
+            tokens[bucket["group"]] += bucket["stats"]["total_tokens"]
+        expected = {name: (numbers.run_count, numbers.total_tokens) for name, numbers in answer.groups.items()}
+        found = {name: (count, tokens[name]) for name, count in counts.items()}
+        return Outcome(reply.took_ms, len(reply.body), None if found == expected else f"{found}, expected {expected}")
 
     def _threads(self, ask: Ask, answer: Answer) -> Outcome:
         body = {

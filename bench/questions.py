@@ -20,6 +20,7 @@ class Kind(StrEnum):
     DEEP_PAGE = "deep_page"
     STATS = "stats"
     GROUPED = "grouped"
+    SPANS = "spans"
     THREADS = "threads"
     COUNT = "count"
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from bench import needles as n
 from bench.agentmix import Lifecycle, Run, request_id
 from bench.needles import Needle
@@ -396,7 +398,9 @@ class Sums:
                 yield Question(f"stats, {days} days", ask, Answer(numbers=self._numbers(window)))
         for window in windows(self._projects, 90):
             ask = _ask_window(window, kind=Kind.GROUPED, filter='eq(run_type, "llm")')
-            yield Question("stats by model", ask, Answer(groups=self._by_model(window)))
+            by_model = Answer(groups=self._by_model(window))
+            yield Question("stats by model", ask, by_model)
+            yield Question("stats by model and hour", msgspec.structs.replace(ask, kind=Kind.SPANS), by_model)
 
     def _numbers(self, window: Window) -> Numbers:
         hours = [(window.project, hour) for hour in _hours(window)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -99,6 +100,20 @@ def test_projects_are_made_changed_and_listed(called: Outcome) -> None:
     facts = called["projects"]
     assert facts["read"] == [True, "changed", "LONG_LIVED", "PROJECT"]
     assert (facts["listed"], facts["counts"], facts["costs"]) == (2, [0, 8], [0, 2.0])
+
+
+def test_runs_of_all_experiments_on_a_dataset_are_one_list(live_server: str) -> None:
+    dataset = "01990000-0000-7000-8000-00000000da7a"
+    body = {"reference_dataset_id": dataset, "selects": ["NAME"]}
+    assert httpx.post(f"{live_server}/v2/runs/query", json=body).json() == {"items": [], "next_cursor": None}
+    for name in ("first", "second"):
+        made = {"type": "EXPERIMENT", "name": f"{name} on a dataset", "reference_dataset_id": dataset}
+        project = httpx.post(f"{live_server}/v2/sessions", json=made).json()
+        assert project["type"] == "EXPERIMENT"
+        run = {"id": str(uuid4()), "name": name, "run_type": "chain", "session_id": project["id"]}
+        assert httpx.post(f"{live_server}/runs", json={**run, "start_time": "2026-01-02T03:04:05Z"}).status_code == 202
+    items = httpx.post(f"{live_server}/v2/runs/query", json=body).json()["items"]
+    assert sorted(item["name"] for item in items) == ["first", "second"]
 
 
 def test_mistakes_come_as_problem_documents(called: Outcome) -> None:

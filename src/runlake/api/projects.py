@@ -113,6 +113,11 @@ class ProjectService:
             self.deletions.order_project(tenant_id, project_id)
         return Deleted("deleted; stored rows are being removed in the background")
 
+    def experiments_on(self, tenant_id: UUID, dataset_id: UUID) -> tuple[UUID, ...]:
+        """The projects that are experiments on a dataset."""
+        found = self.store.list_projects(tenant_id, ProjectFilter(reference_datasets=(dataset_id,)))
+        return tuple(project.id for project in found)
+
     def list(self, tenant_id: UUID, listing: ProjectListing) -> list[ProjectBody]:
         by_stats = _STAT_KEYS.get(listing.sort_by or "")
         if by_stats is None and listing.metadata is None:

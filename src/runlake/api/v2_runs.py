@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -18,7 +19,9 @@ from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.links import V2Links, parameters_of
 from runlake.api.page_stream import answer_page
 from runlake.api.parameters import read_path_id
+from runlake.api.projects import ProjectService
 from runlake.errors import InvalidError
+from runlake.model.run import NO_ID
 from runlake.model.usage import UsageOf
 from runlake.query.service import RunQueries
 from runlake.wire.members import MemberReader, names_member
@@ -55,11 +58,17 @@ async def query_runs_v2(
     request: AnyRequest,
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
+    projects: NamedDependency[ProjectService],
     v2_links: NamedDependency[V2Links],
 ) -> Response[Any]:
     """One page, newest first; without ``min_start_time`` of the last 24 hours. Streams when asked for events."""
     query = read_run_query_v2(await read_small_body(request))
-    page = await runs.page(query.spec, tenant_id=tenant_id)
+    spec = query.spec
+    if query.reference_dataset is not None:
+        experiments = await asyncio.to_thread(projects.experiments_on, tenant_id, query.reference_dataset)
+        # No project is not every project: a query over nothing finds nothing.
+        spec = replace(spec, sessions=experiments or (NO_ID,))
+    page = await runs.page(spec, tenant_id=tenant_id)
     links = await asyncio.to_thread(v2_links.of, request, tenant_id, query.selects, page.runs)
     encoder = RunEncoderV2(query.selects, links)
     return await answer_page(request, [encoder.body(run) for run in page.runs], page.next_cursor)

@@ -101,10 +101,14 @@ class ThreadQueryV2(msgspec.Struct, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class V2Query:
-    """A v2 request: which runs, and which fields of each go into the answer."""
+    """A v2 request: which runs, and which fields of each go into the answer.
+
+    ``reference_dataset`` stands for all experiments on it and is given where ``spec`` names no project.
+    """
 
     spec: RunQuerySpec
     selects: frozenset[V2Select]
+    reference_dataset: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,15 +131,16 @@ def read_run_query_v2(body: bytes) -> V2Query:
     _refuse_meaning(sent)
     selects = read_selects(sent.selects)
     subtree = reader.read("include_subtree_usage", flag_member)
+    dataset = reader.read("reference_dataset_id", read_id)
     spec = RunQuerySpec(
-        sessions=_projects(reader, sent),
+        sessions=_projects(reader, dataset),
         among=reader.read("ids", ids_member) or None,
         trace=reader.read("trace_id", read_id),
         run_type=reader.read("run_type", _run_type),
         reference_examples=reader.read("reference_examples", ids_member) or None,
         start_time_from=reader.read("min_start_time", read_time),
         start_time_to=reader.read("max_start_time", before),
-        window_us=DAY_US,
+        window_us=DAY_US if dataset is None else None,
         feedback_from=reader.read("min_feedback_modified_at", read_time),
         feedback_to=reader.read("max_feedback_modified_at", read_time),
         error=reader.read("has_error", flag_member),
@@ -149,7 +154,7 @@ def read_run_query_v2(body: bytes) -> V2Query:
         usage_of=UsageOf.SUBTREE if subtree else UsageOf.RUN,
     )
     raise_first(reader.problems)
-    return V2Query(spec=spec, selects=selects)
+    return V2Query(spec=spec, selects=selects, reference_dataset=dataset)
 
 
 def read_trace_query_v2(body: bytes) -> V2Query:
@@ -285,16 +290,11 @@ def raise_first(problems: Sequence[UserError]) -> None:
         raise problems[0]
 
 
-def _projects(reader: MemberReader, sent: RunQueryV2) -> tuple[UUID, ...]:
+def _projects(reader: MemberReader, dataset: UUID | None) -> tuple[UUID, ...]:
     projects = reader.read("project_ids", ids_member)
-    if sent.reference_dataset_id is not None and projects:
+    if dataset is not None and projects:
         raise InvalidError("project_ids and reference_dataset_id exclude each other; send one", field="project_ids")
-    if sent.reference_dataset_id is not None:
-        raise NotOfferedError(
-            "reference_dataset_id is not offered here; send the ids of its experiments as project_ids",
-            field="reference_dataset_id",
-        )
-    if not projects and not reader.problems:
+    if not projects and dataset is None and not reader.problems:
         raise InvalidError("project_ids is missing; send the ids of the projects to look in", field="project_ids")
     return projects or ()
 

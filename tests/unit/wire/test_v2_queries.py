@@ -50,6 +50,11 @@ def test_a_run_query_is_the_same_request_as_in_v1() -> None:
     assert spec.select == {RunSelect.ID, RunSelect.END_TIME}
 
 
+def test_a_dataset_stands_for_its_experiments_whenever_they_ran() -> None:
+    query = read_run_query_v2(body(reference_dataset_id=str(PROJECT)))
+    assert (query.reference_dataset, query.spec.window_us) == (PROJECT, None)
+
+
 def test_every_field_is_read_from_something() -> None:
     """A field that named no column would fail here and not in a request."""
     assert run_selects(V2Select) <= frozenset(RunSelect)
@@ -65,7 +70,7 @@ def test_every_field_is_read_from_something() -> None:
         ({"project_ids": [str(PROJECT)], "page_size": 0}, "page_size", InvalidError),
         ({"project_ids": [str(PROJECT)], "selects": ["INPUT"]}, "selects", InvalidError),
         ({"project_ids": [str(PROJECT)], "reference_dataset_id": str(PROJECT)}, "project_ids", InvalidError),
-        ({"reference_dataset_id": str(PROJECT)}, "reference_dataset_id", NotOfferedError),
+        ({"reference_dataset_id": "x"}, "reference_dataset_id", UserError),
         ({"project_ids": [str(PROJECT)], "sem_filter": "angry"}, "sem_filter", NotOfferedError),
         ({"project_ids": [str(PROJECT)], "has_error": "maybe"}, "has_error", InvalidError),
     ],
