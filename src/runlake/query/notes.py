@@ -19,16 +19,13 @@ from runlake.fql.bound import (
     PairFamily,
     PairPart,
     PairTest,
-    PayloadLike,
     Related,
-    SearchTest,
     TagTest,
     leaves,
 )
 from runlake.query.names import MAX_VALUE_CHARS, NameKind, NameReader
-from runlake.query.pair_sql import is_pair_narrowed
 from runlake.query.request import RunQuery
-from runlake.query.search_sql import is_narrowed
+from runlake.query.scans import scans
 from runlake.store.moment import Moment
 
 MAX_NOTES: Final = 10
@@ -62,32 +59,13 @@ def all_leaves(expr: BoundExpr) -> Iterator[Leaf]:
 
 
 def scan_notes(query: RunQuery) -> list[Note]:
-    """One note for every condition for which the texts of all runs in scope are read."""
+    """One note for every condition for which the texts or entries of all runs in scope are read."""
     found = [
         Note(code="scan", field=name, message=reason)
         for name, expr in filters_of(query)
-        for leaf in all_leaves(expr)
-        for reason in _scans(leaf)
+        for reason in scans(expr, is_narrowing=True)
     ]
     return list(dict.fromkeys(found))[:MAX_NOTES]
-
-
-def _scans(leaf: Leaf) -> Iterator[str]:
-    match leaf:
-        case SearchTest() if not is_narrowed(leaf):
-            yield (
-                "the search has no whole word and no stretch of four letters or digits to look up,"
-                " so every text in scope is read; a bound on time makes it quicker"
-            )
-        case PayloadLike() if not is_narrowed(leaf):
-            yield (
-                f"the pattern for {leaf.side} has no whole word and no stretch of four letters or digits to look up,"
-                f" so all {leaf.side} in scope are read; a bound on time makes it quicker"
-            )
-        case PairExists(family=PairFamily.INPUT | PairFamily.OUTPUT as family) if not is_pair_narrowed(leaf):
-            yield f"no {family} key is named, so every {family} entry in scope is read; a key makes it quicker"
-        case _:
-            return
 
 
 @dataclass(frozen=True, slots=True)

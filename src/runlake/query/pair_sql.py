@@ -101,6 +101,13 @@ def _tests(conditions: tuple[PairCondition, ...]) -> Iterator[PairTest]:
         yield from condition.tests if isinstance(condition, PairAny) else (condition,)
 
 
+def is_pair_lookup(exists: PairExists) -> bool:
+    """Whether the index alone tells which runs have such an entry, so that no entry is walked."""
+    others = [test for test in exists.conditions if not _is_key_choice(test)]
+    is_choice = len(others) == 1 and isinstance(others[0], PairTest) and _is_text_choice(others[0])
+    return _named_keys(exists.conditions) is not None and (not others or is_choice)
+
+
 def is_pair_narrowed(exists: PairExists) -> bool:
     """Whether an index leaves candidates; otherwise the entries of every run in scope are walked."""
     if _named_keys(exists.conditions) is not None:

@@ -72,6 +72,11 @@ def is_narrowed(leaf: SearchTest | PayloadLike) -> bool:
             assert_never(leaf)
 
 
+def is_answered_by_index(test: SearchTest) -> bool:
+    """Whether the index alone tells which runs hold the words, so that no text is read."""
+    return not test.fields and all(isinstance(term, Word) and term.text.isascii() for term in test.terms)
+
+
 def _narrows(term: SearchTerm) -> bool:
     match term:
         case Word(text=text) | Phrase(text=text):

@@ -40,6 +40,10 @@ def query(text: str, **more: str) -> RunQuery:
         "like(metadata_value, '%')",
         "eq(status, 'error')",
         "like(name, '%a%')",
+        "not(search('word'))",
+        "neq(inputs.k, 'v')",
+        "or(search('word'), eq(status, 'error'))",
+        "or(search('\"two words\"'), has(tags, 'x'))",
     ],
 )
 def test_what_an_index_narrows_has_no_note(text: str) -> None:
@@ -49,16 +53,19 @@ def test_what_an_index_narrows_has_no_note(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "about"),
     [
-        ('search("→")', "every text in scope"),
-        ('search("&&")', "every text in scope"),
-        ('search("ab*")', "every text in scope"),
-        ('search("*abc*")', "every text in scope"),
-        ('search("naï*")', "every text in scope"),
+        ('search("→")', "the search has no whole word"),
+        ('search("&&")', "all texts in scope"),
+        ('search("ab*")', "all texts in scope"),
+        ('search("*abc*")', "all texts in scope"),
+        ('search("naï*")', "all texts in scope"),
         ('like(inputs, "%a%")', "all inputs in scope"),
-        ('notlike(outputs, "%ï%")', "all outputs in scope"),
-        ("like(input_key, 'a%')", "every input entry"),
-        ("gt(output_value, 5)", "every output entry"),
-        ("not(child(search('→')))", "every text in scope"),
+        ('notlike(outputs, "%refund%")', "is denied or one of several ways, so all outputs in scope"),
+        ("like(input_key, 'a%')", "names no key and no word, so all input entries in scope"),
+        ("gt(output_value, 5)", "all output entries in scope"),
+        ("not(gt(outputs.n, 5))", "is denied or one of several ways, so all output entries"),
+        ("not(child(search('→')))", "all texts in scope"),
+        ("not(search('\"two words\"'))", "is denied"),
+        ("or(search('\"two words\"'), eq(status, 'error'))", "one of several ways"),
     ],
 )
 def test_what_no_index_narrows_has_one(text: str, about: str) -> None:
