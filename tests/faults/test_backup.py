@@ -124,6 +124,11 @@ def test_a_damaged_backup_is_refused_by_name(saved: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "restored").exists()
 
 
+def test_backups_and_what_they_become_are_for_their_owner_alone(saved: Path, tmp_path: Path) -> None:
+    restore_backup(saved, tmp_path / "restored")
+    assert [path.stat().st_mode & 0o777 for path in (saved, tmp_path / "restored")] == [0o700, 0o700]
+
+
 def test_a_restore_overwrites_nothing(saved: Path, stopped: Path) -> None:
     with pytest.raises(SettingsError, match="is not empty"):
         restore_backup(saved, stopped)

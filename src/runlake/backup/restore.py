@@ -35,7 +35,7 @@ def restore_backup(place: Path, data: Path) -> RestoredBackup:
     partial = data.with_name(data.name + PARTIAL_SUFFIX)
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial.mkdir(parents=True, mode=0o700)  # the ledger holds the server's secrets
         for file in manifest.files:
             _restore_file(backup, file, partial)
         for link in manifest.links:

@@ -70,7 +70,7 @@ def _save(snapshot: Snapshot, objects: Path | None, path: Path, partial: Path) -
         raise SettingsError(f"{path} exists already; wait a second and try again")
     for left in repository.glob(f"*{PARTIAL_SUFFIX}"):
         shutil.rmtree(left)
-    partial.mkdir()
+    partial.mkdir(mode=0o700)  # the ledger holds the server's secrets
     manifest, copied_bytes = _copy_all(snapshot, objects, partial, _before(repository))
     (partial / MANIFEST_NAME).write_bytes(msgspec.json.encode(manifest))
     with (partial / MANIFEST_NAME).open("rb") as file:
