@@ -198,6 +198,7 @@ def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
         "/v2/runs/query": {**query_v2, "project_ids": [project], "selects": ["ID", "NAME", "INPUTS"]},
         "/v2/traces/query": {**query_v2, "selects": ["NAME", "INPUTS"]},
         "/v2/threads/query": query_v2,
+        "/v2/sql/query": {"project_ids": [project], "query": "SELECT name, inputs FROM runs"},
         "/v2/threads/stats": {**query_v2, "select": ["THREAD_COUNT"]},
         "/v2/sessions": {"name": "taken over", "id": project},
         "/v2/sessions/{session_id:str}": {"name": "taken over"},

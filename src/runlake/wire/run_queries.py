@@ -278,7 +278,7 @@ def _span(value: Any, field: str) -> tuple[int, IntervalUnit]:
 def _timezone(value: Any, field: str) -> str:
     try:
         return ZoneInfo(value).key
-    except (ValueError, OSError, TypeError, AttributeError):
+    except (ValueError, KeyError, OSError, TypeError, AttributeError):
         raise InvalidError(
             f"{field} must be the name of a time zone such as Europe/Berlin", field=field, suggestion="UTC"
         ) from None

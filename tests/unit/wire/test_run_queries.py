@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from runlake.errors import MalformedError, UserError
+from runlake.errors import InvalidError, MalformedError, UserError
 from runlake.model.run_record import RunSelect
 from runlake.model.run_stats import GroupAttribute
 from runlake.wire.run_queries import RunQuerySpec, check_query, decode_query_body, read_query
@@ -109,6 +109,38 @@ def test_statistics_have_their_own_members() -> None:
     )
     assert spec.groups == ("a",)
     assert spec.select_names == frozenset({"run_count"})
+
+
+def test_spans_of_time_are_read_in_every_spelling() -> None:
+    found = [read({"interval": text}, for_stats=True).interval for text in ("hour", "15m", "6 hours", "7d", "Week")]
+    assert [(span.count, span.unit.value) for span in found if span is not None] == [
+        (1, "hour"),
+        (15, "minute"),
+        (6, "hour"),
+        (7, "day"),
+        (1, "week"),
+    ]
+    zoned = read({"interval": "day", "timezone": "Europe/Berlin"}, for_stats=True).interval
+    assert zoned is not None
+    assert zoned.timezone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"interval": "fortnight"}, "interval"),
+        ({"interval": "0h"}, "interval"),
+        ({"interval": 3600}, "interval"),
+        ({"interval": "hour", "timezone": "Mars/Olympus"}, "timezone"),
+        ({"interval": "hour", "timezone": "../../etc/passwd"}, "timezone"),
+        ({"interval": "hour", "timezone": ["UTC"]}, "timezone"),
+        ({"timezone": "has(metadata, '{}')"}, "timezone"),
+    ],
+)
+def test_spans_that_cannot_be_meant_are_named(body: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        read(body, for_stats=True)
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize(
