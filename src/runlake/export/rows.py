@@ -21,7 +21,7 @@ from runlake.export.payloads import ID, LARGE_CELL_BYTES, START, VERSION, Payloa
 from runlake.model.export_content import ContentKind
 from runlake.model.run_record import RunRecord
 from runlake.query.bulk import BulkQuery, heaviest, ordered_rows
-from runlake.query.related import add_feedback, feedback_sql
+from runlake.query.page_extras import add_feedback, feedback_sql
 from runlake.query.request import PageKey
 from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.store.columns import RUN_COLUMNS

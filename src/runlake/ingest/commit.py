@@ -17,7 +17,6 @@ from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import DerivedRun, known_start
 from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
-from runlake.ingest.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
 from runlake.ingest.large_payloads import LargePayloads
 from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, names_payloads
 from runlake.ingest.open_set import OpenSet, RunKey
@@ -34,6 +33,7 @@ from runlake.ingest.tombstones import Tombstones
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine, InsertRow
+from runlake.store.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
 from runlake.store.moment import Moments
 from runlake.store.objects import ObjectKey, ObjectStore
 

@@ -7,7 +7,6 @@ stored row turns back into exactly the state it was made from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -20,9 +19,7 @@ from runlake.model.attachments import StoredAttachment, decode_attachments
 from runlake.model.payload_ref import PayloadRef, decode_refs, encode_refs
 from runlake.model.run import NO_ID, PAYLOAD_FIELDS, Entry, FieldValue, RunField, RunState
 from runlake.model.run_card import RunCard, encode_card
-from runlake.store.engine import Row
-
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - prints without an offset
+from runlake.store.engine import Row, time_text
 
 SETTLED: Final = "settled"
 """Status of the row that takes a run out of ``open_runs``."""
@@ -289,11 +286,6 @@ def _refs(state: RunState) -> dict[str, PayloadRef | str]:
         return {}
     inline = {name.value: value.decode() for name in _SEARCHED if isinstance(value := state.get(name), bytes)}
     return {**refs, **inline}
-
-
-def time_text(us: int) -> str:
-    """``2026-01-02 03:04:05.000006`` in UTC; times are within the years the store can hold (``wire.times``)."""
-    return (_EPOCH + timedelta(microseconds=us)).isoformat(" ", "microseconds")
 
 
 def _time_or_none(us: int | None) -> str | None:

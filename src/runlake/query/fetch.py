@@ -17,8 +17,8 @@ from runlake.errors import StoreError
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.usage import UsageOf, UsageTotals
 from runlake.query.lanes import HelperThreads
+from runlake.query.page_extras import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.plan import Kept, plan_page, rewrite_id_times, run_scope, statement_settings
-from runlake.query.related import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
 from runlake.query.rows import payload_bytes, read_runs
 from runlake.query.scope import RunScope, RunTable, tables_at

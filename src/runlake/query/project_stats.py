@@ -11,9 +11,9 @@ from runlake.model.project_stats import ProjectStats
 from runlake.model.run import NO_ID
 from runlake.model.run_record import FeedbackSummary
 from runlake.query.compile import time_value
+from runlake.query.page_extras import SUMMARY_CELLS, read_summary
 from runlake.query.pair_sql import latest_feedback
 from runlake.query.plan import statement_settings
-from runlake.query.related import SUMMARY_CELLS, read_summary
 from runlake.query.request import QueryLimits
 from runlake.query.scope import RunScope
 from runlake.store.columns import RUN_COLUMNS

@@ -15,9 +15,9 @@ from runlake.model.run_record import FeedbackSummary
 from runlake.model.run_stats import GroupAttribute, Interval, RunStats, StatsBucket, StatsSelect
 from runlake.query.facets import facets_sql, read_facets
 from runlake.query.lanes import HelperThreads
+from runlake.query.page_extras import SUMMARY_CELLS, read_summary, set_summary_sql
 from runlake.query.pair_sql import latest_feedback
 from runlake.query.plan import asks_for_roots, run_conditions, run_scope, scoped, statement_settings
-from runlake.query.related import SUMMARY_CELLS, read_summary, set_summary_sql
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.query.stats_blocks import Block, Cells, Unmergeable, blocks_for, merge_rows, read_fields, read_stats

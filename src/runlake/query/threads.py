@@ -19,8 +19,8 @@ from runlake.model.usage import UsageTotals, add_usage
 from runlake.query.compile import time_value
 from runlake.query.fetch import RunFetcher
 from runlake.query.lanes import HelperThreads
+from runlake.query.page_extras import feedback_sql, summarise_by
 from runlake.query.plan import run_conditions, run_scope, statement_settings
-from runlake.query.related import feedback_sql, summarise_by
 from runlake.query.request import PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.query.usage_sql import HAS_USAGE, read_usage, usage_cells

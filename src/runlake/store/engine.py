@@ -10,28 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol
 from uuid import UUID
+
+from runlake.wire.times import format_time
 
 ENGINE_FOLDER: Final = "engine"
 """Where in a data directory the engine keeps its files."""
 
 ParamValue = (
-    str
-    | int
-    | float
-    | bool
-    | Decimal
-    | UUID
-    | datetime
-    | Sequence[str]
-    | Sequence[int]
-    | Sequence[float]
-    | Sequence[UUID]
+    str | int | float | bool | Decimal | UUID | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[UUID]
 )
-"""What may travel as a parameter. Times become microseconds in UTC; sequences become arrays."""
+"""What may travel as a parameter. Times travel as integer microseconds; sequences become arrays."""
 
 InsertRow = bytes | Iterable[bytes]
 """One row to insert: a JSON array, or where that is too large to be held its bytes piece by piece."""
@@ -147,6 +138,11 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+def time_text(moment_us: int) -> str:
+    """``2026-01-02 03:04:05.000006`` in UTC, the form in which a row to insert gives a DateTime64(6)."""
+    return format_time(moment_us, " ")
+
+
 def encode_param(value: ParamValue) -> str:
     """Text form of a parameter value in the engines' ``param_x`` convention.
 
@@ -169,14 +165,7 @@ def _quoted(item: ParamValue) -> str:
 def _plain(value: ParamValue) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, datetime):
-        return format_time(value)
     return str(value)
-
-
-def format_time(value: datetime) -> str:
-    """``2026-01-02 03:04:05.000006`` in UTC, the form DateTime64(6) reads."""
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})

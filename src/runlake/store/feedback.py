@@ -1,4 +1,4 @@
-"""Reads of feedback: statements, and rows back into the model.
+"""Reads of feedback: the statements; ``store.feedback_rows`` turns rows back into the model.
 
 Of several rows with one id the engine keeps the highest version and hides deleted ones (``FINAL``). The table is
 narrow, and what lookups use is in its sorting key or never changes, so that its indexes stay valid under ``FINAL``.
@@ -8,35 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 from uuid import UUID
 
 from runlake.model.project import Feedback
 from runlake.model.run import NO_ID
-from runlake.store.engine import Cell, Engine, Params, Row, Statement
-
-_COLUMNS: Final = (
-    "id",
-    "key",
-    "run_id",
-    "session_id",
-    "trace_id",
-    "toUnixTimestamp64Micro(start_time)",
-    "score",
-    "value",
-    "comment",
-    "correction",
-    "source_type",
-    "source",
-    "comparative_experiment_id",
-    "feedback_group_id",
-    "error",
-    "extra",
-    "feedback_config",
-    "toUnixTimestamp64Micro(created_at)",
-    "toUnixTimestamp64Micro(modified_at)",
-    "version",
-)
+from runlake.store.engine import Engine, Params, Statement
+from runlake.store.feedback_rows import FEEDBACK_CELLS, decode_feedback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +47,12 @@ class FeedbackReader:
         """The latest version; None when there is none or it was deleted."""
         statement = read_statement(tenant_id, feedback_id)
         rows = self._engine.select(statement).rows
-        return _from_row(tenant_id, rows[0]) if rows else None
+        return decode_feedback(tenant_id, rows[0]) if rows else None
 
     def list(self, tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> list[Feedback]:
         """Newest first by creation, then by id."""
         statement = list_statement(tenant_id, wanted, offset=offset, limit=limit)
-        return [_from_row(tenant_id, row) for row in self._engine.select(statement).rows]
+        return [decode_feedback(tenant_id, row) for row in self._engine.select(statement).rows]
 
 
 def read_statement(tenant_id: UUID, feedback_id: UUID) -> Statement:
@@ -82,7 +60,7 @@ def read_statement(tenant_id: UUID, feedback_id: UUID) -> Statement:
     condition = f"tenant_id = {params.add('UUID', tenant_id)} AND id = {params.add('UUID', feedback_id)}"
     # An id written again under another key or run has two rows that FINAL cannot unite: the later one counts.
     order = "ORDER BY version DESC LIMIT 1"
-    return Statement(f"SELECT {', '.join(_COLUMNS)} FROM feedback FINAL WHERE {condition} {order}", params.as_tuple())
+    return Statement(f"SELECT {FEEDBACK_CELLS} FROM feedback FINAL WHERE {condition} {order}", params.as_tuple())
 
 
 def list_statement(tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> Statement:
@@ -90,7 +68,7 @@ def list_statement(tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limi
     conditions = [f"tenant_id = {params.add('UUID', tenant_id)}", *_conditions(params, wanted)]
     window = f"LIMIT {params.add('UInt64', limit)} OFFSET {params.add('UInt64', offset)}"
     return Statement(
-        f"SELECT {', '.join(_COLUMNS)} FROM feedback FINAL WHERE {' AND '.join(conditions)} "
+        f"SELECT {FEEDBACK_CELLS} FROM feedback FINAL WHERE {' AND '.join(conditions)} "
         f"ORDER BY created_at DESC, id DESC {window}",
         params.as_tuple(),
     )
@@ -125,47 +103,3 @@ def _add_ids(found: list[str], params: Params, column: str, ids: Sequence[UUID] 
 def _add_texts(found: list[str], params: Params, column: str, texts: Sequence[str] | None) -> None:
     if texts is not None:
         found.append(f"{column} IN {params.add('Array(String)', texts)}")
-
-
-def _from_row(tenant_id: UUID, row: Row) -> Feedback:
-    cells = dict(zip(_COLUMNS, row, strict=True))
-    return Feedback(
-        tenant_id=tenant_id,
-        id=UUID(str(cells["id"])),
-        key=str(cells["key"]),
-        run_id=_id(cells["run_id"]),
-        session_id=_id(cells["session_id"]),
-        trace_id=_id(cells["trace_id"]),
-        start_time=_integer(cells["toUnixTimestamp64Micro(start_time)"]),
-        score=_number(cells["score"]),
-        value=_raw(cells["value"]),
-        comment=str(cells["comment"]) or None,
-        correction=_raw(cells["correction"]),
-        source_type=str(cells["source_type"]),
-        source=_raw(cells["source"]),
-        comparative_experiment_id=_id(cells["comparative_experiment_id"]),
-        feedback_group_id=_id(cells["feedback_group_id"]),
-        error=bool(cells["error"]),
-        extra=_raw(cells["extra"]),
-        feedback_config=_raw(cells["feedback_config"]),
-        created_at=_integer(cells["toUnixTimestamp64Micro(created_at)"]) or 0,
-        modified_at=_integer(cells["toUnixTimestamp64Micro(modified_at)"]) or 0,
-        version=_integer(cells["version"]) or 0,
-    )
-
-
-def _id(cell: Cell) -> UUID | None:
-    found = UUID(str(cell))
-    return None if found == NO_ID else found
-
-
-def _integer(cell: Cell) -> int | None:
-    return None if cell is None else int(str(cell))
-
-
-def _number(cell: Cell) -> float | None:
-    return None if cell is None else float(str(cell))
-
-
-def _raw(cell: Cell) -> bytes | None:
-    return str(cell).encode() or None

@@ -41,9 +41,9 @@ def parse_time(value: object) -> int:
     return moment_us
 
 
-def format_time(moment_us: int) -> str:
+def format_time(moment_us: int, separator: str = "T") -> str:
     """``2026-01-02T03:04:05.000006``: naive UTC, always six digits (as the hosted service prints)."""
-    return (_NAIVE_EPOCH + timedelta(microseconds=moment_us)).isoformat(timespec="microseconds")
+    return (_NAIVE_EPOCH + timedelta(microseconds=moment_us)).isoformat(separator, "microseconds")
 
 
 def _parse_text(text: str) -> int:
