@@ -19,7 +19,8 @@ from contract.server_process import ServerProcess
 from faults.seaweed import KEYS, SeaweedServer
 from runlake.api.exports import EXPORT_HANDLERS
 from runlake.model.export import EXPORT_TIMEOUT_US, HOUR_US, MAX_RETRIES, RUN_TIMEOUT_US, ExportStatus
-from runlake.wire.export_destinations import CREDENTIAL_NAMES, DestinationConfig, read_destination_create
+from runlake.wire.export_destinations import CREDENTIAL_NAMES, read_destination_create
+from runlake.wire.export_places import DestinationConfig
 from runlake.wire.exports import (
     ExportBody,
     ExportCreate,

@@ -112,7 +112,6 @@ class ExportWorkers:
         self._log = structlog.get_logger("runlake.export")
 
     def start(self) -> None:
-        self._ledger.void_leases_of(is_gone)
         self._thread.start()
 
     def wake(self) -> None:
@@ -146,22 +145,24 @@ class ExportWorkers:
         """One round: who was cancelled, what is due, what is over time, what is finished, what can be started."""
         now_us = self._now_us()
         if self._active:
-            self._keep_leases(now_us)
+            self._stop_lost_jobs()
+        if now_us >= self._heartbeat_due_us:
+            self._heartbeat_due_us = now_us + _HEARTBEAT_US
+            if self._active:
+                self._ledger.keep_alive(self._owner, now_us + LEASE_US)
+            self._ledger.void_leases_of(is_gone)
         for schedule in self._ledger.running_schedules():
             self._spawn_due(schedule, now_us)
         for export in self._ledger.unfinished_exports():
             self._settle(export, now_us)
         self._claim(now_us)
 
-    def _keep_leases(self, now_us: int) -> None:
+    def _stop_lost_jobs(self) -> None:
         held = self._ledger.leased_runs(self._owner)
         with self._lock:
             for job in self._active.values():
                 if (job.run.tenant_id, job.run.id) not in held:
                     job.stopped.set()
-        if now_us >= self._heartbeat_due_us:
-            self._ledger.keep_alive(self._owner, now_us + LEASE_US)
-            self._heartbeat_due_us = now_us + _HEARTBEAT_US
 
     def _spawn_due(self, schedule: Export, now_us: int) -> None:
         """Export every window that is over, in their order, a few at a time."""
