@@ -1,6 +1,6 @@
 """Files of an export: one writer for each format, each into any sink that can be written to, in bounded memory.
 
-Parquet: row groups of up to 100,000 rows or 64 MB, dictionaries only for columns that repeat, statistics for all that
+Parquet: row groups of about 100,000 rows or 48 MB in memory, dictionaries only for columns that repeat, statistics for all that
 are not payloads. JSONL: one object a line with the keys and the spelling of a run on the wire, payloads as the JSON
 that they are. Arrow: the IPC stream or file. CSV: lists as JSON text. Chosen by us; opened by DuckDB, pandas, polars,
 ClickHouse and Spark.
@@ -27,7 +27,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-ROW_GROUP_BYTES: Final = 64 << 20
+ROW_GROUP_BYTES: Final = 48 << 20
 ROW_GROUP_ROWS: Final = 100_000
 
 COMPRESSIONS: Final[Mapping[FileFormat, tuple[Compression, ...]]] = {
