@@ -30,6 +30,7 @@ from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
 from runlake.api.keys import KEY_HANDLERS
 from runlake.api.openapi import DOCUMENT_HANDLERS, ApiDocument
+from runlake.api.otlp import OTLP_HANDLERS
 from runlake.api.prefixes import CanonicalPaths
 from runlake.api.projects import PROJECT_HANDLERS, ProjectService
 from runlake.api.query import RUN_QUERY_HANDLERS
@@ -65,6 +66,7 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *FILTER_HANDLERS,
     *READING_HANDLERS,
     *INGEST_HANDLERS,
+    *OTLP_HANDLERS,
     *ATTACHMENT_HANDLERS,
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,

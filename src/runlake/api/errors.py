@@ -19,10 +19,12 @@ from litestar.types import ExceptionHandlersMap
 from runlake.api.asgi import Scope
 from runlake.api.similar_routes import similar_route
 from runlake.errors import AccessError, Diagnostic, FaultError, FilterError, MalformedError, RunlakeError
+from runlake.otlp.answers import Encoding, encode_failure, encoding_of
 
 _LOG: Final = structlog.get_logger("runlake.api")
 _ENCODER: Final = msgspec.json.Encoder()
 _PROBLEM: Final = "application/problem+json"
+OTLP_PATH: Final = "/otel/v1/traces"
 _CODES: Final = {
     400: "bad_request",
     401: "unauthorized",
@@ -139,11 +141,25 @@ def error_response(
 ) -> Response[bytes]:
     """The answer in the form of the API family that was asked."""
     path = request.scope["path"]
+    if path == OTLP_PATH:
+        return _otlp_response(request, body, status, headers)
     if not path.startswith("/v2/"):
         return Response(_ENCODER.encode(body), status_code=status, media_type="application/json", headers=headers)
     own = {name: getattr(body, name) for name in ErrorBody.__struct_fields__}
     problem = ProblemBody(**own, title=HTTPStatus(status).phrase, status=status, instance=path, remedy=body.suggestion)
     return Response(_ENCODER.encode(problem), status_code=status, media_type=_PROBLEM, headers=headers)
+
+
+def _otlp_response(
+    request: AnyRequest, body: ErrorBody, status: int, headers: dict[str, str] | None
+) -> Response[bytes]:
+    """``google.rpc.Status`` in the encoding of the request, as OTLP wants; JSON where that cannot be told."""
+    try:
+        encoding = encoding_of(request.headers.get("content-type"))
+    except MalformedError:
+        encoding = Encoding.JSON
+    message = encode_failure(encoding, status, body.detail)
+    return Response(message, status_code=status, media_type=encoding.value, headers=headers)
 
 
 def answer_own(request: AnyRequest, error: RunlakeError) -> Response[bytes]:

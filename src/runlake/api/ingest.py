@@ -84,6 +84,18 @@ class IngestService:
         with self.bodies.share() as share:
             return await self._write(tenant_id, await self._read(request, share, read))
 
+    async def write_spans(
+        self, tenant_id: UUID, request: Incoming, read: Callable[[bytes], ReadBatch]
+    ) -> tuple[Refusal, ...]:
+        """Store what ``read`` makes of the body; the refusals are the caller's to tell, also when nothing is left."""
+        with self.bodies.share() as share:
+            found = await self._read(request, share, read)
+            refused = found.refused
+            batches = [IngestBatch(tenant_id=tenant_id, runs=found.writes)]
+            del found
+            await self._store(batches, refused)
+        return refused
+
     async def _read(self, request: Incoming, share: BodyShare, read: Callable[[bytes], T]) -> T:
         """Decode and parse the body on another thread, so that a large one does not hold up small requests."""
         body = await _receive(request, share)
@@ -107,10 +119,14 @@ class IngestService:
         batches = [IngestBatch(tenant_id=tenant_id, runs=read.writes, feedback=read.feedback)]
         # No frame but the writer's holds the payloads, so that what it puts elsewhere is free during the commit.
         del read
+        await self._store(batches, refused)
+        return WriteAnswer(done, accepted, tuple(_refused(refusal) for refusal in refused))
+
+    async def _store(self, batches: list[IngestBatch], refused: Sequence[Refusal]) -> None:
+        """Write the one batch of ``batches``; it is taken out, so that nothing here holds its payloads."""
         await self.writer.write(batches.pop())
         for refusal in refused:
             self.count_refused(refusal.error.code, 1)
-        return WriteAnswer(done, accepted, tuple(_refused(refusal) for refusal in refused))
 
 
 async def _receive(request: Incoming, share: BodyShare) -> bytes:

@@ -76,6 +76,11 @@ def first_and_last(messages: Sequence[bytes]) -> list[bytes]:
     return [message for message in (first, last) if message is not None]
 
 
+def normal_messages(items: Sequence[Json], role: str) -> Iterator[dict[str, Json]]:
+    """Messages already decoded, in the one shape; ``role`` is that of messages which name none."""
+    return _list(items, role)
+
+
 class _Role(msgspec.Struct):
     role: str = ""
 
