@@ -1,9 +1,9 @@
 """Files of an export: one writer for each format, each into any sink that can be written to, in bounded memory.
 
-Parquet: row groups of about 100,000 rows or 48 MB in memory, dictionaries only for columns that repeat, statistics
-for all that are not payloads. JSONL: one object a line with the keys and the spelling of a run on the wire, payloads as the JSON
-that they are. Arrow: the IPC stream or file. CSV: lists as JSON text. Chosen by us; opened by DuckDB, pandas, polars,
-ClickHouse and Spark.
+Parquet: row groups of about 100,000 rows or 48 MB in memory, dictionaries only for columns that repeat, statistics for
+all that are not payloads. JSONL: one object a line with the keys and the spelling of a run on the wire, payloads as the
+JSON that they are. Arrow: the IPC stream or file. CSV: lists as JSON text. All of it our choice; the tests read files
+with DuckDB and pyarrow.
 """
 
 from __future__ import annotations
