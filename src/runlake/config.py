@@ -187,7 +187,9 @@ class Settings:
         choices=("auto", "allow", "refuse"),
     )
     export_max_runs: int = _setting(
-        2, "Days that this server exports at the same time, all exports together.", minimum=0, maximum=64
+        0,
+        "Days that this server exports at the same time, all exports together; 0: half as many as it has processors.",
+        maximum=64,
     )
     export_max_pulls: int = _setting(
         2, "Straight pulls at the same time, of all clients together; one more gets a 429.", minimum=1, maximum=64

@@ -129,7 +129,7 @@ def start_exports(
         reader=reader,
         opener=opener,
         limits=WorkerLimits(
-            runs=settings.export_max_runs,
+            runs=settings.export_max_runs or max(1, (os.cpu_count() or 1) // 2),
             runs_per_export=settings.export_max_runs_per_export,
             file=FileLimits(rows=settings.export_file_max_rows, bytes=settings.export_file_max_bytes),
         ),
