@@ -79,12 +79,19 @@ class RunFetcher:
         return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
 
     def one(self, query: RunQuery, moment: Moment) -> RunRecord | None:
-        """The run of a query by a single id; its feedback is looked for meanwhile."""
-        if RunSelect.FEEDBACK_STATS not in query.select:
-            return next(iter(self.page(query, moment).runs), None)
-        judged = self._helpers.submit(self._feedback, query.ids or (), query, moment)
-        runs = self.page(replace(query, select=query.select - {RunSelect.FEEDBACK_STATS}), moment).runs
-        add_feedback(runs, judged.result())
+        """The run of a query by a single id; its feedback, and the sums if it is a root, are looked for meanwhile."""
+        ids = query.ids or ()
+        wants_feedback = RunSelect.FEEDBACK_STATS in query.select
+        judged = self._helpers.submit(self._feedback, ids, query, moment) if wants_feedback else None
+        wants_sums = query.usage_of is UsageOf.ROOTS_TRACE and bool(query.select & (USAGE_FIELDS | DETAIL_FIELDS))
+        tables = tables_at(moment) if wants_sums else ()
+        sums = [self._helpers.submit(self._sums, ids, ids, query, moment, table) for table in tables]
+        bare = replace(query, select=query.select - {RunSelect.FEEDBACK_STATS})
+        runs = self.page(replace(bare, usage_of=UsageOf.RUN) if wants_sums else bare, moment).runs
+        if judged is not None:
+            add_feedback(runs, judged.result())
+        if sums:
+            _show_sums(runs, query, read_usage_by(found.result() for found in sums))
         return next(iter(runs), None)
 
     def _by_id(self, query: RunQuery, moment: Moment, rows: int) -> tuple[list[RunRecord], bool] | None:
@@ -142,16 +149,19 @@ class RunFetcher:
         """Start to sum tokens and costs over traces or subtrees, where the page shows such sums."""
         if not _shows_sums(runs, query):
             return []
-        return [self._helpers.submit(self._sums, runs, query, moment, table) for table in tables_at(moment)]
-
-    def _sums(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment, table: RunTable) -> list[Row]:
-        scope = run_scope(query, moment)
         summed = list(_summed(runs, query))
-        in_traces = f"trace_id IN {scope.params.add('Array(UUID)', _ids(run.trace_id for run in summed))}"
+        traces, ids = _ids(run.trace_id for run in summed), _ids(run.id for run in summed)
+        return [self._helpers.submit(self._sums, traces, ids, query, moment, table) for table in tables_at(moment)]
+
+    def _sums(
+        self, traces: Sequence[UUID], run_ids: Sequence[UUID], query: RunQuery, moment: Moment, table: RunTable
+    ) -> list[Row]:
+        """Sums over the subtrees of some runs of some traces, in one table."""
+        scope = run_scope(query, moment)
+        in_traces = f"trace_id IN {scope.params.add('Array(UUID)', traces)}"
         with_details = bool(query.select & DETAIL_FIELDS)
-        if all(run.trace_id == run.id for run in summed):
+        if set(traces) >= set(run_ids):
             return self._rows(by_trace_sql(scope, table, in_traces, with_details=with_details), scope)
-        run_ids = _ids(run.id for run in summed)
         return self._rows(by_subtree_sql(scope, table, in_traces, run_ids, with_details=with_details), scope)
 
     def _feedback(self, run_ids: Sequence[UUID], query: RunQuery, moment: Moment) -> list[Row]:

@@ -23,7 +23,7 @@ from runlake.query.page_extras import feedback_sql, summarise_by
 from runlake.query.plan import run_conditions, run_scope, statement_settings
 from runlake.query.request import PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable, tables_at
-from runlake.query.usage_sql import HAS_USAGE, read_usage, usage_cells
+from runlake.query.usage_sql import read_usage, usage_cells
 from runlake.store.engine import Engine, Row
 from runlake.store.moment import Moment
 
@@ -209,15 +209,10 @@ class ThreadReader:
     def _sums(self, groups: Mapping[str, _Group], query: RunQuery, moment: Moment, table: RunTable) -> list[Row]:
         """A row for each trace: its id, its runs with feedback, and the cells of ``read_usage``."""
         scope = run_scope(query, moment)
-        columns, sums = usage_cells(scope, with_details=True)
+        _, sums = usage_cells(scope, with_details=True)
         judged = f"id IN (SELECT run_id FROM {scope.columns.feedback.table} WHERE tenant_id = {scope.tenant})"
-        in_traces = _in_traces(groups, query, scope)
-        runs = scope.select_from(
-            table, f"trace_id, id, {judged} AS is_judged, {columns}", [in_traces, f"({HAS_USAGE} OR {judged})"]
-        )
-        sql = (
-            f"SELECT toString(trace_id), groupArrayIf(toString(id), is_judged), {sums} FROM ({runs}) GROUP BY trace_id"
-        )
+        cells = f"toString(trace_id), groupArrayIf(toString(id), {judged}), {sums}"
+        sql = scope.select_from(table, cells, [_in_traces(groups, query, scope)], tail=" GROUP BY trace_id")
         return self._rows(sql, scope)
 
     def _feedback(
