@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from runlake.otlp.conventions import RULES
 from runlake.otlp.rules import Json, Rule, Target
 from runlake.otlp.spans import Attributes
 from runlake.otlp.values import as_lists, put_at
 
-_Slot = tuple[Target, str]
+_REMEMBERED_NAMES: Final = 8_192
+_find = lru_cache(maxsize=_REMEMBERED_NAMES)(RULES.find)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Sorted:
     __slots__ = ("_best", "_metadata", "_trees")
 
     def __init__(self) -> None:
-        self._best: dict[_Slot, Offer] = {}
+        self._best: dict[Target, dict[str, Offer]] = {}
         self._metadata: dict[str, Json] = {}
         self._trees: dict[Rule, dict[str, Any]] = {}
 
@@ -52,38 +54,38 @@ class Sorted:
 
     def offer(self, target: Target, key: str, offered: Offer) -> None:
         """Keep the better of two values for a part; the other stays in the metadata when it says something else."""
-        slot = (target, key)
-        known = self._best.get(slot)
+        part = self._best.setdefault(target, {})
+        known = part.get(key)
         if known is None:
-            self._best[slot] = offered
+            part[key] = offered
             return
         better, other = (offered, known) if offered.rank < known.rank else (known, offered)
-        self._best[slot] = better
+        part[key] = better
         if other.value != better.value:
             self._metadata[other.attribute] = other.value
 
     def first(self, target: Target, key: str = "") -> Json:
         """The value of a part, None when no attribute gives it."""
-        found = self._best.get((target, key))
-        return None if found is None else found.value
-
-    def rank(self, target: Target) -> int | None:
-        found = self._best.get((target, ""))
-        return None if found is None else found.rank
+        found = self._best.get(target)
+        if found is None or key not in found:
+            return None
+        return found[key].value
 
     def parts(self, target: Target) -> dict[str, Json]:
         """The members of a part that has several, by key."""
-        return {key: offer.value for (found, key), offer in self._best.items() if found is target and key}
+        found = self._best.get(target)
+        return {} if found is None else {key: offer.value for key, offer in found.items() if key}
 
-    def offers(self, target: Target) -> Iterator[tuple[str, Offer]]:
-        return ((key, offer) for (found, key), offer in self._best.items() if found is target)
+    def offers(self, target: Target) -> Iterable[Offer]:
+        """Every value that stands for a part, with where it came from."""
+        return self._best.get(target, {}).values()
 
     def metadata(self) -> dict[str, Json]:
         """What no rule takes, and what lost."""
         return self._metadata
 
     def _add_one(self, name: str, value: Json) -> None:
-        rules, rest = RULES.find(name)
+        rules, rest = _find(name)
         used = False
         for rule in rules:
             if rule.build is not None:

@@ -30,6 +30,9 @@ _SAME: Final = {
     "hugging_face": "huggingface",
     "ibm.watsonx.ai": "ibm",
 }
+_NO_PROVIDERS: Final = frozenset({"langchain"})
+"""What the Python SDK writes when it cannot tell the provider (seen in the SDK)."""
+
 _API_SUFFIXES: Final = (".chat", ".responses", ".messages", ".completion", ".embedding", ".embeddings")
 """What the AI SDK puts behind the provider: the part of its API."""
 
@@ -39,6 +42,8 @@ def read_provider(value: Json) -> Json:
     if not isinstance(value, str) or not value:
         return None
     name = value.lower()
+    if name in _NO_PROVIDERS:
+        return None
     for suffix in _API_SUFFIXES:
         name = name.removesuffix(suffix)
     return _SAME.get(name, name)

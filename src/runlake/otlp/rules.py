@@ -44,6 +44,9 @@ class Target(Enum):
     METADATA = "metadata"
     METADATA_OBJECT = "metadata, each member"
     SERIALIZED = "`serialized`"
+    # Looked up for every attribute; the hash that Enum brings is a Python call each time.
+    __hash__ = object.__hash__
+
     FIRST_TOKEN_S = "`first_token_time`, from seconds after the start"  # noqa: S105 - no secret
     FIRST_TOKEN_MS = "`first_token_time`, from milliseconds after the start"  # noqa: S105 - ditto
 

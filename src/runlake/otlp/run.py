@@ -175,7 +175,7 @@ def _model_words(found: Sorted) -> dict[str, Json]:
 def _usage(found: Sorted, run_type: str) -> dict[str, Json]:
     """``usage_metadata`` for a model call; for other runs the attributes as they were sent."""
     if run_type not in TOKEN_TYPES:
-        return {offer.attribute: offer.value for _, offer in found.offers(Target.USAGE)}
+        return {offer.attribute: offer.value for offer in found.offers(Target.USAGE)}
     usage: dict[str, Any] = {}
     for path, value in found.parts(Target.USAGE).items():
         name, _, detail = path.partition(".")
