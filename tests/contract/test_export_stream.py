@@ -213,7 +213,7 @@ def test_the_command_says_how_to_get_the_rest_of_a_broken_pull(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from runlake import cli_query  # noqa: PLC0415 -- run in this process, so that it need not wait
+    from runlake.cli import query as cli_query  # noqa: PLC0415 -- run in this process, so that it need not wait
     from runlake.export import remote_pull  # noqa: PLC0415 -- as above
     from runlake.server_client import ServerClient  # noqa: PLC0415 -- as above
 

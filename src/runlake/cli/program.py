@@ -15,11 +15,11 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import App, Parameter
 
 from runlake import __version__
-from runlake.cli_deletes import delete, retention_app
-from runlake.cli_export import export_app
-from runlake.cli_keys import keys_app, tenants_app
-from runlake.cli_operations import OPERATION_COMMANDS
-from runlake.cli_query import query
+from runlake.cli.deletes import delete, retention_app
+from runlake.cli.export import export_app
+from runlake.cli.keys import keys_app, tenants_app
+from runlake.cli.operations import OPERATION_COMMANDS
+from runlake.cli.query import query
 from runlake.config import SETTINGS, Settings, load_settings
 from runlake.errors import FilterError, RunlakeError, SettingsError
 from runlake.store.lock import write_address
@@ -158,7 +158,3 @@ def main() -> None:
     except RunlakeError as error:
         print(f"runlake: {error.message}", file=sys.stderr)
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""``python -m runlake.cli`` is the command ``runlake``."""
+
+from runlake.cli.program import main
+
+main()
