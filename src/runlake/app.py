@@ -39,6 +39,7 @@ from runlake.api.requests import HttpMetrics, RequestLog
 from runlake.api.snapshots import SNAPSHOT_HANDLERS
 from runlake.api.workspaces import WORKSPACE_HANDLERS
 from runlake.config import Settings
+from runlake.dataset_wiring import ALL_DATASET_HANDLERS, dataset_services
 from runlake.deletes.wiring import StartedDeletions, start_deletions
 from runlake.export.wiring import start_exports
 from runlake.ingest.costs import CostBook
@@ -71,6 +72,7 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
     *FEEDBACK_HANDLERS,
+    *ALL_DATASET_HANDLERS,
     *EXPORT_HANDLERS,
     *EXPORT_STREAM_HANDLERS,
     *WORKSPACE_HANDLERS,
@@ -237,6 +239,7 @@ def _services(
             now_us=now_us,
             new_id=new_id,
         ),
+        **dataset_services(settings, runs, ledger=ledger, parts=parts, now_us=now_us, new_id=new_id),
         "ingest": ingest,
         "projects": projects,
         "feedback": feedback,

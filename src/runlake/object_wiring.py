@@ -17,7 +17,7 @@ from runlake.store.ledger import Ledger
 from runlake.store.object_ledger import LedgerObjectNotes
 from runlake.store.object_notes import ObjectNotes
 from runlake.store.objects import ObjectStore
-from runlake.wire.attachment_links import LINK_KEY, AttachmentLinks
+from runlake.wire.attachment_links import EXAMPLE_LINK_KEY, LINK_KEY, AttachmentLinks
 
 OBJECTS_FOLDER = "objects"
 
@@ -30,6 +30,7 @@ class ObjectParts:
     notes: ObjectNotes
     in_use: ObjectsInUse
     links: AttachmentLinks
+    example_links: AttachmentLinks
     threshold_bytes: int
 
     def in_front_of(self, writer: Writer) -> OffloadingWriter:
@@ -56,13 +57,19 @@ def open_objects(settings: Settings, ledger: Ledger, *, now_us: Callable[[], int
         objects=ObjectStore(_open_bucket(settings)),
         notes=LedgerObjectNotes(ledger, now_us=now_us),
         in_use=ObjectsInUse(),
-        links=AttachmentLinks(
-            ledger.secret(LINK_KEY),
-            now_us=now_us,
-            valid_s=settings.attachment_link_seconds,
-            public_url=settings.public_url,
-        ),
+        links=_links(settings, ledger, LINK_KEY, "attachments", now_us),
+        example_links=_links(settings, ledger, EXAMPLE_LINK_KEY, "example-attachments", now_us),
         threshold_bytes=settings.payload_threshold_bytes,
+    )
+
+
+def _links(settings: Settings, ledger: Ledger, key: str, folder: str, now_us: Callable[[], int]) -> AttachmentLinks:
+    return AttachmentLinks(
+        ledger.secret(key),
+        now_us=now_us,
+        valid_s=settings.attachment_link_seconds,
+        public_url=settings.public_url,
+        folder=folder,
     )
 
 

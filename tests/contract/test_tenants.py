@@ -25,7 +25,7 @@ from runlake.model.access import KeyScope, with_implied
 
 NEED_NOT_EXIST: Final = re.compile(r"\{(thread|trace)_id|/share|/url")
 """Anybody may have a thread of that name; what is not shared stays so; a URL only repeats what was sent."""
-CREATES_PROJECTS: Final = {("POST", "/sessions"), ("POST", "/v2/sessions")}
+CREATES_WITH_AN_ID: Final = {("POST", "/sessions"), ("POST", "/v2/sessions"), ("POST", "/datasets")}
 NAMED_WITH_THEIR_PROJECT: Final = (
     "/runs/threads/{thread_id:str}",
     "/runs/{run_id:str}/share",
@@ -73,6 +73,9 @@ def owned(house: House) -> dict[str, Any]:
     run = {"session": [ids["session_id"]], "select": ["id", "name", "inputs", "outputs", "status", "feedback_stats"]}
     paths = {
         *("/sessions", "/feedback", "/api-key", "/retention", "/bulk-exports", "/bulk-exports/destinations"),
+        *("/datasets", f"/datasets/{ids['dataset_id']}/versions", f"/datasets/{ids['dataset_id']}/comparative"),
+        f"/datasets/{ids['dataset_id']}/share",
+        f"/examples?dataset={ids['dataset_id']}",
         f"/runs/{ids['run_id']}",
         f"/sessions/{ids['session_id']}/retention",
     }
@@ -139,6 +142,22 @@ def settle_in(house: House, exports: Path) -> None:
                 **times,
             },
         )
+    dataset = make("/datasets", {"name": f"{SECRET} dataset"})
+    experiment = make("/sessions", {"name": f"{SECRET} experiment", "reference_dataset_id": dataset["id"]})
+    example = make("/examples", {"dataset_id": dataset["id"], "inputs": {"q": SECRET}, "split": SECRET})
+    answer = {"name": f"{SECRET} answer", "run_type": "chain", "outputs": {"a": SECRET}}
+    make(
+        "/runs",
+        {
+            "id": str(uuid.uuid4()),
+            **answer,
+            "session_id": experiment["id"],
+            "reference_example_id": example["id"],
+            **times,
+        },
+    )
+    comparison = make("/datasets/comparative", {"name": SECRET, "experiment_ids": [experiment["id"]]})
+    house.ask("owner", "PUT", f"/datasets/{dataset['id']}/share")
     feedback = make("/feedback", {"run_id": run_id, "key": "k", "comment": SECRET, "score": 1})
     key = make("/api-key", {"description": f"{SECRET} key"})
     place = {"path": str(exports)}
@@ -157,6 +176,10 @@ def settle_in(house: House, exports: Path) -> None:
         session_id=project["id"],
         run_id=run_id,
         feedback_id=feedback["id"],
+        dataset_id=dataset["id"],
+        example_id=example["id"],
+        experiment_id=experiment["id"],
+        comparative_experiment_id=comparison["id"],
         key_id=key["id"],
         destination_id=destination["id"],
         bulk_export_id=export["id"],
@@ -181,7 +204,7 @@ def wait_until_done(house: House) -> None:
 
 def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
     """What a stranger who has learnt all ids would send."""
-    run, project = ids["run_id"], ids["session_id"]
+    run, project, dataset, example = ids["run_id"], ids["session_id"], ids["dataset_id"], ids["example_id"]
     query = {"session": [project], "id": [run], "trace": run, "limit": 100}
     query_v2 = {
         "project_id": project,
@@ -231,6 +254,21 @@ def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
             "end_time": "2026-01-03T00:00:00Z",
         },
         "/bulk-exports/{bulk_export_id:str}": {"status": "Cancelled"},
+        "/datasets": {"name": "taken over", "id": dataset},
+        "/datasets/{dataset_id:str}": {"name": "taken over"},
+        "/datasets/{dataset_id:str}/tags": {"as_of": "2100-01-01T00:00:00Z", "tag": "taken over"},
+        "/datasets/{dataset_id:str}/splits": {"split_name": "taken over", "examples": [example]},
+        "/datasets/{dataset_id:str}/runs": {"session_ids": [ids["experiment_id"]]},
+        "/v2/datasets/{dataset_id:str}/experiment-runs": {"experiment_ids": [ids["experiment_id"]]},
+        "/datasets/comparative": {"experiment_ids": [ids["experiment_id"]]},
+        "/examples": {"dataset_id": dataset, "inputs": {}},
+        "/examples/bulk": {"id": example, "dataset_id": dataset, "inputs": {}},
+        "/examples/{example_id:str}": {"inputs": {"taken": "over"}},
+        "/platform/datasets/examples/delete": {"example_ids": [example], "hard_delete": True},
+        "/platform/datasets/{dataset_id:str}/examples/metadata": {
+            "example_ids": [example],
+            "operations": [{"key": "dataset_split", "operation": "array_add", "values": ["taken over"]}],
+        },
         "/workspaces": {"display_name": "third"},
         "/api-key": {"scopes": ["operator"]},
         "/runs": {"id": run, "session_id": project, "name": "taken over", "run_type": "chain"},
@@ -250,6 +288,11 @@ def parameters_of(path: str, ids: Mapping[str, str]) -> dict[str, str]:
         "/feedback": {"run": ids["run_id"]},
         **{path: {**whole, "trace_id": ids["run_id"]} for path in NAMED_WITH_THEIR_PROJECT},
         "/v2/threads/{thread_id:str}/stats": {**whole, "selects": "TURNS"},
+        "/datasets": {"id": ids["dataset_id"], "dataset_ids": ids["dataset_id"]},
+        "/datasets/{dataset_id:str}/version": {"tag": "latest"},
+        "/datasets/{dataset_id:str}/versions/diff": {"from_version": "2026-01-01", "to_version": "latest"},
+        "/examples": {"id": ids["example_id"], "example_ids": ids["example_id"]},
+        "/examples/count": {"id": ids["example_id"]},
         "/bulk-exports/runs": {"source_bulk_export_id": ids["bulk_export_id"]},
         "/runs/delete": {"session_id": project},
     }.get(path, {})
@@ -315,7 +358,7 @@ def test_a_key_of_another_scope_opens_no_route(house: House, handler: HTTPRouteH
 @pytest.mark.parametrize(("handler", "method", "path"), CLOSED)
 def test_a_stranger_learns_and_changes_nothing(house: House, handler: HTTPRouteHandler, method: str, path: str) -> None:
     """Adding goes by a tenant of its own, because whoever adds under an id of another's has that id then as well."""
-    adds = declared_access(handler) is Access.INGEST or (method, path) in CREATES_PROJECTS
+    adds = declared_access(handler) is Access.INGEST or (method, path) in CREATES_WITH_AN_ID
     answer = send(house, "writer" if adds else "stranger", method, path)
     assert answer.status_code < 500
     assert SECRET not in answer.text
@@ -368,7 +411,7 @@ def test_the_tenant_cannot_be_chosen_by_a_header(house: House, header: str) -> N
         answer = house.ask("stranger", "GET", "/sessions", headers={header: other})
         assert (answer.status_code, answer.json()["field"]) == (403, "X-Tenant-Id")
     seen = house.ask("operator", "GET", "/sessions", headers={header: owner}).json()
-    assert [SECRET in project["name"] for project in seen] == [True]
+    assert [SECRET in project["name"] for project in seen] == [True, True]
 
 
 def test_a_workspace_list_is_complete_for_the_operator_alone(house: House) -> None:

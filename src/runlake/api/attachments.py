@@ -60,12 +60,6 @@ class AttachmentService:
                 return attachment
         raise NotFoundError(f"run {run_id} has no attachment of that name", field="name")
 
-    async def chunks(self, key: ObjectKey, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes ``start`` to ``end``, the last not included."""
-        found = self.objects.attachment_chunks(key, start, end)
-        while (chunk := await asyncio.to_thread(next, found, None)) is not None:
-            yield chunk
-
 
 @get("/attachments/{run_id:str}", access=Access.PUBLIC, summary="Download an attachment", opt={"answer": bytes})
 async def read_attachment(
@@ -82,13 +76,24 @@ async def read_attachment(
     tenant_id, identity = read_path_id(tenant, "tenant"), read_path_id(run_id, "run_id")
     attachments.links.check(tenant_id, identity, name, expires_s=expires, signature=signature)
     file = await attachments.find(tenant_id, identity, name)
+    return answer_file(request, attachments.objects, ObjectKey(tenant_id, identity, file.digest), file)
+
+
+def answer_file(request: AnyRequest, objects: ObjectStore, key: ObjectKey, file: StoredAttachment) -> Response[Any]:
+    """The bytes of a file, or the range of them that the request names."""
     headers = {**_SAFETY_HEADERS, "ETag": f'"{file.digest}"', "Content-Disposition": _disposition(file)}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(None, status_code=304, headers=headers)
     start, end, status = _wanted(request, file, headers)
-    key = ObjectKey(tenant_id, identity, file.digest)
     headers |= {"Content-Length": str(end - start), "Content-Type": _mime_type(file)}
-    return Stream(attachments.chunks(key, start, end), status_code=status, headers=headers)
+    return Stream(_chunks(objects, key, start, end), status_code=status, headers=headers)
+
+
+async def _chunks(objects: ObjectStore, key: ObjectKey, start: int, end: int) -> AsyncIterator[bytes]:
+    """Bytes ``start`` to ``end``, the last not included."""
+    found = objects.attachment_chunks(key, start, end)
+    while (chunk := await asyncio.to_thread(next, found, None)) is not None:
+        yield chunk
 
 
 def _wanted(request: AnyRequest, file: StoredAttachment, headers: dict[str, str]) -> tuple[int, int, int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
+from runlake.api.bodies import AnyRequest
 from runlake.errors import OverloadedError
 
 
@@ -51,3 +53,14 @@ class BodyShare:
     def claim(self, size_bytes: int) -> None:
         """Take so many bytes more; OverloadedError when others have taken what there is."""
         self._budget.claim(self, size_bytes)
+
+
+async def receive_body(request: AnyRequest, share: BodyShare) -> bytes:
+    """The body as sent; claimed before it is read where its length is announced. The request does not keep it."""
+    share.claim(request.content_length or 0)
+    announced, body = share.size_bytes, BytesIO()
+    async for chunk in request.stream():
+        body.write(chunk)
+        if body.tell() > announced:
+            share.claim(len(chunk))
+    return body.getvalue()

@@ -49,8 +49,8 @@ class InstanceFlags(msgspec.Struct, frozen=True, kw_only=True):
     gzip_body_enabled: bool = True
     ch_query_enabled: bool = True
     sdb_query_enabled: bool = True
-    dataset_examples_multipart_enabled: bool = False
-    examples_multipart_enabled: bool = False
+    dataset_examples_multipart_enabled: bool = True
+    examples_multipart_enabled: bool = True
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from runlake.api.auth import Access
-from runlake.api.body_budget import BodyBudget, BodyShare
+from runlake.api.body_budget import BodyBudget, BodyShare, receive_body
 from runlake.api.parameters import read_path_id
 from runlake.errors import MalformedError, UserError
 from runlake.ingest.batch import BatchWriter, IngestBatch
@@ -98,7 +97,7 @@ class IngestService:
 
     async def _read(self, request: Incoming, share: BodyShare, read: Callable[[bytes], T]) -> T:
         """Decode and parse the body on another thread, so that a large one does not hold up small requests."""
-        body = await _receive(request, share)
+        body = await receive_body(request, share)
         encoding = request.headers.get("content-encoding")
         limit_bytes = self.max_decoded_body_bytes
         return await asyncio.to_thread(
@@ -127,17 +126,6 @@ class IngestService:
         await self.writer.write(batches.pop())
         for refusal in refused:
             self.count_refused(refusal.error.code, 1)
-
-
-async def _receive(request: Incoming, share: BodyShare) -> bytes:
-    """The body as sent; claimed before it is read where its length is announced. The request does not keep it."""
-    share.claim(request.content_length or 0)
-    announced, body = share.size_bytes, BytesIO()
-    async for chunk in request.stream():
-        body.write(chunk)
-        if body.tell() > announced:
-            share.claim(len(chunk))
-    return body.getvalue()
 
 
 def _refused(refusal: Refusal) -> RefusedWrite:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD_REVISION: Final = "0007"
+HEAD_REVISION: Final = "0008"
 """The newest migration. Start-up compares it before it imports Alembic, which would cost a third of the start time."""
 
 METADATA: Final = MetaData()
@@ -59,6 +59,7 @@ PROJECTS: Final = Table(
         sqlite_where=text("deleted_at IS NULL"),
         postgresql_where=text("deleted_at IS NULL"),
     ),
+    Index("projects_reference_dataset", "tenant_id", "reference_dataset_id"),
 )
 
 API_KEYS: Final = Table(

@@ -1,0 +1,60 @@
+"""Puts together what has to do with datasets, examples and experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from runlake.api.body_budget import BodyBudget
+from runlake.api.dataset_service import DatasetService
+from runlake.api.datasets import DATASET_HANDLERS
+from runlake.api.example_files import ExampleFiles
+from runlake.api.example_service import ExampleService
+from runlake.api.examples import EXAMPLE_HANDLERS
+from runlake.api.experiments import EXPERIMENT_HANDLERS, ExperimentService
+from runlake.config import Settings
+from runlake.object_wiring import ObjectParts
+from runlake.query.service import RunQueries
+from runlake.store.comparison_ledger import ComparisonLedger
+from runlake.store.dataset_ledger import DatasetLedger
+from runlake.store.example_ledger import ExampleLedger
+from runlake.store.ledger import Ledger
+
+ALL_DATASET_HANDLERS: Final[tuple[Any, ...]] = (*DATASET_HANDLERS, *EXAMPLE_HANDLERS, *EXPERIMENT_HANDLERS)
+
+
+def dataset_services(
+    settings: Settings,
+    runs: RunQueries,
+    *,
+    ledger: Ledger,
+    parts: ObjectParts,
+    now_us: Callable[[], int],
+    new_id: Callable[[], UUID],
+) -> dict[str, object]:
+    """What handlers ask for, by the name of their parameter."""
+    store = ExampleLedger(ledger, now_us=now_us)
+    files = ExampleFiles(parts.objects)
+    datasets = DatasetService(store=DatasetLedger(ledger), files=files, now_us=now_us, new_id=new_id)
+    examples = ExampleService(
+        store=store,
+        datasets=datasets,
+        files=files,
+        runs=runs,
+        links=parts.example_links,
+        bodies=BodyBudget(settings.max_pending_bytes),
+        max_body_bytes=settings.max_decoded_body_bytes,
+        now_us=now_us,
+        new_id=new_id,
+    )
+    experiments = ExperimentService(
+        runs=runs,
+        examples=examples,
+        datasets=datasets,
+        comparisons=ComparisonLedger(ledger),
+        projects=ledger,
+        now_us=now_us,
+        new_id=new_id,
+    )
+    return {"datasets": datasets, "examples": examples, "experiments": experiments}
