@@ -24,7 +24,7 @@ from runlake.api.disconnects import Disconnects
 from runlake.api.errors import EXCEPTION_HANDLERS
 from runlake.api.export_stream import EXPORT_STREAM_HANDLERS
 from runlake.api.exports import EXPORT_HANDLERS
-from runlake.api.feedback import FEEDBACK_HANDLERS, Stamps
+from runlake.api.feedback import Stamps
 from runlake.api.filters import FILTER_HANDLERS
 from runlake.api.health import HEALTH_HANDLERS, Health
 from runlake.api.ingest import INGEST_HANDLERS, IngestService
@@ -42,8 +42,8 @@ from runlake.config import Settings
 from runlake.dataset_wiring import ALL_DATASET_HANDLERS, dataset_services
 from runlake.deletes.wiring import StartedDeletions, start_deletions
 from runlake.export.wiring import start_exports
+from runlake.feedback_wiring import ALL_FEEDBACK_HANDLERS, FeedbackParts
 from runlake.ingest.costs import CostBook
-from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.writer import Writer
 from runlake.object_wiring import ObjectParts, open_objects
 from runlake.operations_wiring import Operations, open_operations, watch_store
@@ -55,7 +55,6 @@ from runlake.reading_wiring import READING_HANDLERS, reading_services
 from runlake.store.chdb import ChdbEngine
 from runlake.store.deletion_ledger import DeletionLedger
 from runlake.store.engine import ENGINE_FOLDER, Engine
-from runlake.store.feedback import FeedbackReader
 from runlake.store.ledger import CURSOR_KEY, LEDGER_NAME, Ledger
 from runlake.store.lock import DataLock
 from runlake.store.moment import Moments
@@ -71,7 +70,7 @@ API_HANDLERS: Final[tuple[Any, ...]] = (
     *ATTACHMENT_HANDLERS,
     *DELETE_HANDLERS,
     *PROJECT_HANDLERS,
-    *FEEDBACK_HANDLERS,
+    *ALL_FEEDBACK_HANDLERS,
     *ALL_DATASET_HANDLERS,
     *EXPORT_HANDLERS,
     *EXPORT_STREAM_HANDLERS,
@@ -211,8 +210,9 @@ def _services(
         now_us=now_us,
         objects=parts.objects,
     )
+    feedback = FeedbackParts(engine=engine, ledger=ledger, writer=writer, now_us=now_us, new_id=new_id)
     ingest = IngestService(
-        writer=parts.in_front_of(writer),
+        writer=parts.in_front_of(feedback.writer),
         bodies=BodyBudget(settings.max_pending_bytes),
         max_decoded_body_bytes=settings.max_decoded_body_bytes,
         now_us=now_us,
@@ -221,7 +221,6 @@ def _services(
     )
     stats = ProjectStatsReader(engine=engine, moments=moments, limits=limits)
     projects = ProjectService(store=ledger, deletions=deletes.deletions, stats=stats, now_us=now_us, new_id=new_id)
-    feedback = FeedbackService(reader=FeedbackReader(engine), writer=writer, now_us=now_us)
     return {
         "runs": runs,
         "inspector": runs.inspector(),
@@ -242,7 +241,7 @@ def _services(
         **dataset_services(settings, runs, ledger=ledger, parts=parts, now_us=now_us, new_id=new_id),
         "ingest": ingest,
         "projects": projects,
-        "feedback": feedback,
+        **feedback.services,
         "deletes": DeletionService(
             deletions=deletes.deletions,
             retention=deletes.retention,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from runlake.api.attachments import AttachmentService
 from runlake.config import Settings
+from runlake.ingest.batch import BatchWriter
 from runlake.ingest.object_sweep import ObjectSweeper
 from runlake.ingest.offload import ObjectsInUse, OffloadingWriter
-from runlake.ingest.writer import Writer
 from runlake.query.service import RunQueries
 from runlake.store.buckets import Bucket, LocalBucket
 from runlake.store.engine import Engine
@@ -33,7 +33,7 @@ class ObjectParts:
     example_links: AttachmentLinks
     threshold_bytes: int
 
-    def in_front_of(self, writer: Writer) -> OffloadingWriter:
+    def in_front_of(self, writer: BatchWriter) -> OffloadingWriter:
         """The writer that requests go to."""
         return OffloadingWriter(
             writer, objects=self.objects, notes=self.notes, in_use=self.in_use, threshold_bytes=self.threshold_bytes

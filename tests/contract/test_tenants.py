@@ -76,6 +76,7 @@ def owned(house: House) -> dict[str, Any]:
         *("/datasets", f"/datasets/{ids['dataset_id']}/versions", f"/datasets/{ids['dataset_id']}/comparative"),
         f"/datasets/{ids['dataset_id']}/share",
         f"/examples?dataset={ids['dataset_id']}",
+        *("/feedback-configs", f"/feedback/tokens?run_id={ids['run_id']}"),
         f"/runs/{ids['run_id']}",
         f"/sessions/{ids['session_id']}/retention",
     }
@@ -159,6 +160,9 @@ def settle_in(house: House, exports: Path) -> None:
     comparison = make("/datasets/comparative", {"name": SECRET, "experiment_ids": [experiment["id"]]})
     house.ask("owner", "PUT", f"/datasets/{dataset['id']}/share")
     feedback = make("/feedback", {"run_id": run_id, "key": "k", "comment": SECRET, "score": 1})
+    token = make("/feedback/tokens", {"run_id": run_id, "feedback_key": f"{SECRET} key"})
+    scale = {"type": "categorical", "categories": [{"value": 0, "label": SECRET}, {"value": 1}]}
+    make("/feedback-configs", {"feedback_key": "k", "feedback_config": scale})
     key = make("/api-key", {"description": f"{SECRET} key"})
     place = {"path": str(exports)}
     destination = make(
@@ -180,6 +184,7 @@ def settle_in(house: House, exports: Path) -> None:
         example_id=example["id"],
         experiment_id=experiment["id"],
         comparative_experiment_id=comparison["id"],
+        feedback_token=token["id"],
         key_id=key["id"],
         destination_id=destination["id"],
         bulk_export_id=export["id"],
@@ -245,6 +250,9 @@ def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
         "/feedback": {"id": ids["feedback_id"], "run_id": run, "key": "k", "score": 0},
         "/feedback/eager": {"id": ids["feedback_id"], "run_id": run, "key": "k", "score": 0},
         "/feedback/{feedback_id:str}": {"score": 0},
+        "/feedback/tokens": {"run_id": run, "feedback_key": "k", "id": ids["feedback_id"]},
+        "/feedback/tokens/{feedback_token:str}": {"score": 1},
+        "/feedback-configs": {"feedback_key": "k", "feedback_config": {"type": "freeform"}},
         "/bulk-exports/destinations": {},
         "/bulk-exports/destinations/{destination_id:str}": {"credentials": {}},
         "/bulk-exports": {
@@ -286,6 +294,7 @@ def parameters_of(path: str, ids: Mapping[str, str]) -> dict[str, str]:
         "/sessions": {"id": ids["session_id"], "session_ids": ids["session_id"]},
         "/export/stream": {"session": ids["session_id"], "format": "jsonl"},
         "/feedback": {"run": ids["run_id"]},
+        "/feedback/tokens": {"run_id": ids["run_id"]},
         **{path: {**whole, "trace_id": ids["run_id"]} for path in NAMED_WITH_THEIR_PROJECT},
         "/v2/threads/{thread_id:str}/stats": {**whole, "selects": "TURNS"},
         "/datasets": {"id": ids["dataset_id"], "dataset_ids": ids["dataset_id"]},

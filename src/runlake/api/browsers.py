@@ -3,12 +3,14 @@
 Three attacks: a page whose domain is made to resolve to this machine reads as if it were ours (DNS rebinding, stopped
 by the ``Host`` check); a page sends forms or scripts that change data without reading the answer (stopped by the check
 of ``Origin`` and ``Sec-Fetch-Site``, which pages cannot set); a page frames or embeds ours (stopped by headers).
-Clients that are no browsers send none of these headers and notice nothing.
+Clients that are no browsers send none of these headers and notice nothing. Links that take feedback are open to pages
+of every site: they are made for that, and carry their permission in themselves.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +25,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})
 _ANY: Final = "*"
+_OPEN_TO_PAGES: Final = re.compile(r"/feedback/tokens/[^/]+/?\Z")
+"""End of the paths that pages of any site may call."""
 _EXPOSED: Final = b"x-request-id, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
 _PREFLIGHT_SECONDS: Final = b"600"
 _FOR_ALL: Final = ((b"x-content-type-options", b"nosniff"),)
@@ -83,7 +87,8 @@ class BrowserGuard:
             await self._app(scope, receive, send)
             return
         origin = _text(scope["headers"], b"origin")
-        allowed_origin = origin if origin is not None and self._rules.knows_origin(origin) else None
+        is_open = _OPEN_TO_PAGES.search(scope["path"]) is not None
+        allowed_origin = origin if origin is not None and (is_open or self._rules.knows_origin(origin)) else None
         send = _with_headers(send, allowed_origin)
         refusal = self._check(scope, origin, allowed_origin)
         if refusal is not None:

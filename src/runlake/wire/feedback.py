@@ -78,7 +78,7 @@ def read_feedback(
     return Feedback(
         tenant_id=receipt.tenant_id,
         id=own_id,
-        key=_key(sent.key),
+        key=read_key(sent.key),
         run_id=run_id,
         session_id=read_id(sent.session_id, "session_id"),
         trace_id=read_id(sent.trace_id, "trace_id"),
@@ -116,11 +116,12 @@ def read_score(value: object) -> float | None:
     )
 
 
-def _key(value: object) -> str:
+def read_key(value: object, field: str = "key") -> str:
+    """The name under which a judgement is given; ``InvalidError`` when it is missing or too long."""
     if not isinstance(value, str) or not value:
-        raise InvalidError("key is missing; a feedback needs a key, a text of 1 to 180 characters", field="key")
+        raise InvalidError(f"{field} is missing; a feedback needs a key, a text of 1 to 180 characters", field=field)
     if len(value) > MAX_KEY_CHARS:
-        raise InvalidError(f"key has {len(value)} characters; at most {MAX_KEY_CHARS} are accepted", field="key")
+        raise InvalidError(f"{field} has {len(value)} characters; at most {MAX_KEY_CHARS} are accepted", field=field)
     return value
 
 

@@ -32,7 +32,7 @@ def ask(method: str, sent: dict[str, str], rules: BrowserRules = RULES, content_
         raise AssertionError("nothing here reads a body")
 
     headers = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
-    scope = {"type": "http", "method": method, "headers": headers}
+    scope = {"type": "http", "method": method, "path": "/", "headers": headers}
     asyncio.run(BrowserGuard(app, rules)(scope, receive, send))
     start, body = messages
     return start["status"], dict(start["headers"]), body["body"]

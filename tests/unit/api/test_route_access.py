@@ -24,6 +24,7 @@ PUBLIC_PATHS = {
     "/example-attachments/{example_id:str}",
     "/docs",
     "/docs/{name:str}",
+    "/feedback/tokens/{feedback_token:str}",
     "/healthz",
     "/info",
     "/info/health",

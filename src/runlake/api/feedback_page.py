@@ -1,0 +1,46 @@
+"""The two small pages behind a link that takes feedback: one asks, one thanks."""
+
+from __future__ import annotations
+
+from html import escape
+from string import Template
+from typing import Final
+
+from runlake.model.feedback_token import FeedbackToken
+
+_PAGE: Final = Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Feedback</title>
+<style>
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+main { max-width: 28rem; margin: 15vh auto 0; padding: 0 1rem; }
+label, textarea { display: block; width: 100%; box-sizing: border-box; }
+textarea { margin: .25rem 0 1rem; font: inherit; }
+button { font: inherit; padding: .5rem 1rem; margin-right: .5rem; }
+</style>
+<main>
+<h1>$title</h1>
+$content
+</main>
+</html>
+""")
+
+_FORM: Final = Template("""<form method="post">
+<p>Your judgement of: <strong>$key</strong></p>
+<label>Comment <textarea name="comment" rows="4" maxlength="10000"></textarea></label>
+<button name="score" value="1">Good</button>
+<button name="score" value="0">Bad</button>
+</form>""")
+
+
+def ask_page(token: FeedbackToken) -> str:
+    """HTML that asks for a judgement and sends it to its own address."""
+    return _PAGE.substitute(title="How was it?", content=_FORM.substitute(key=escape(token.key)))
+
+
+def thanks_page(token: FeedbackToken) -> str:
+    """HTML that says the judgement is stored."""
+    content = f"<p>Your feedback on <strong>{escape(token.key)}</strong> is stored. You may close this page.</p>"
+    return _PAGE.substitute(title="Thank you", content=content)

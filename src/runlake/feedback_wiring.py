@@ -1,0 +1,50 @@
+"""Puts together what has to do with feedback: judgements, links that take them, what their scores mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from runlake.api.feedback import FEEDBACK_HANDLERS
+from runlake.api.feedback_configs import FEEDBACK_CONFIG_HANDLERS
+from runlake.api.feedback_tokens import FEEDBACK_TOKEN_HANDLERS
+from runlake.ingest.feedback_configs import FeedbackConfigs, LearningWriter
+from runlake.ingest.feedback_service import FeedbackService
+from runlake.ingest.feedback_tokens import FeedbackTokens
+from runlake.ingest.writer import Writer
+from runlake.store.engine import Engine
+from runlake.store.feedback import FeedbackReader
+from runlake.store.feedback_ledger import ConfigLedger, TokenLedger
+from runlake.store.ledger import Ledger
+
+ALL_FEEDBACK_HANDLERS: Final[tuple[Any, ...]] = (
+    *FEEDBACK_HANDLERS,
+    *FEEDBACK_TOKEN_HANDLERS,
+    *FEEDBACK_CONFIG_HANDLERS,
+)
+
+
+class FeedbackParts:
+    """The feedback of one server; ``writer`` is where requests send what holds feedback."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        ledger: Ledger,
+        writer: Writer,
+        now_us: Callable[[], int],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        configs = FeedbackConfigs(ConfigLedger(ledger), now_us=now_us, new_id=new_id)
+        self.writer = LearningWriter(writer, configs)
+        feedback = FeedbackService(reader=FeedbackReader(engine), writer=self.writer, now_us=now_us)
+        self.services: dict[str, object] = {
+            "feedback": feedback,
+            "feedback_configs": configs,
+            "feedback_tokens": FeedbackTokens(
+                store=TokenLedger(ledger), feedback=feedback, now_us=now_us, new_id=new_id
+            ),
+        }
+        """What handlers ask for, by the name of their parameter."""
