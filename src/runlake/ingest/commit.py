@@ -20,7 +20,7 @@ from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_op
 from runlake.ingest.large_payloads import LargePayloads
 from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, names_payloads
 from runlake.ingest.open_set import OpenSet, RunKey
-from runlake.ingest.placement import Orphans, Place, place_all, rebase, said_place
+from runlake.ingest.placement import Orphans, Place, parents_elsewhere, place_all, rebase, said_place
 from runlake.ingest.projects import Projects, in_project
 from runlake.ingest.rows import (
     RUN_COLUMNS,
@@ -168,10 +168,9 @@ class Committer:
         return known
 
     def _place(self, tenant_id: UUID, changes: dict[UUID, Change]) -> None:
-        placed, waiting = place_all(
-            {run_id: change.after for run_id, change in changes.items()},
-            lambda run_id: self._find_place(tenant_id, run_id),
-        )
+        states = {run_id: change.after for run_id, change in changes.items()}
+        places = self._find_places(tenant_id, parents_elsewhere(states))
+        placed, waiting = place_all(states, places.get)
         for run_id, state in placed.items():
             changes[run_id].after = state
         for child_id, parent_id in waiting.items():
@@ -180,15 +179,23 @@ class Committer:
             for run_id in list(placed):
                 self._adopt(tenant_id, run_id, changes)
 
-    def _find_place(self, tenant_id: UUID, run_id: UUID) -> Place | None:
-        key = (tenant_id, run_id)
-        state = self._open.state(key)
-        if state is None and (version := self._open.version(key)) is not None:
-            state = find_open(self._engine, {key: version})[key].state
-        if state is None:
-            stored = find_finished(self._engine, tenant_id, [Sought(key, ())]).get(run_id)
-            state = None if stored is None else stored.state
-        return None if state is None else said_place(state)
+    def _find_places(self, tenant_id: UUID, run_ids: Iterable[UUID]) -> dict[UUID, Place | None]:
+        """The places of runs outside this commit, open or finished, in one statement of each kind."""
+        states: dict[UUID, RunState] = {}
+        forgotten: dict[RunKey, int] = {}
+        sought: list[Sought] = []
+        for run_id in run_ids:
+            key = (tenant_id, run_id)
+            state, version = self._open.state(key), self._open.version(key)
+            if state is not None:
+                states[run_id] = state
+            elif version is not None:
+                forgotten[key] = version
+            else:
+                sought.append(Sought(key, ()))
+        states |= {key[1]: run.state for key, run in find_open(self._engine, forgotten).items()}
+        states |= {run_id: run.state for run_id, run in find_finished(self._engine, tenant_id, sought).items()}
+        return {run_id: said_place(state) for run_id, state in states.items()}
 
     def _adopt(self, tenant_id: UUID, parent_id: UUID, changes: dict[UUID, Change]) -> None:
         """Move the little traces that waited for this run below it."""

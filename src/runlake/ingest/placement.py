@@ -85,6 +85,12 @@ class Orphans:
         return bool(self._children)
 
 
+def parents_elsewhere(states: Mapping[UUID, RunState]) -> frozenset[UUID]:
+    """Parents that are not among ``states`` and whose place is needed for a child's."""
+    parents = (state.get(RunField.PARENT_RUN_ID) for state in states.values() if not _sent(state))
+    return frozenset(parent for parent in parents if isinstance(parent, UUID) and parent not in states)
+
+
 PlaceFinder = Callable[[UUID], Place | None]
 
 
