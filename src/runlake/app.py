@@ -210,7 +210,7 @@ def _services(
         now_us=now_us,
         objects=parts.objects,
     )
-    feedback = FeedbackParts(engine=engine, ledger=ledger, writer=writer, now_us=now_us, new_id=new_id)
+    feedback = FeedbackParts(engine=engine, moments=moments, ledger=ledger, writer=writer, now_us=now_us, new_id=new_id)
     ingest = IngestService(
         writer=parts.in_front_of(feedback.writer),
         bodies=BodyBudget(settings.max_pending_bytes),

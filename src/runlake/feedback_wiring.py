@@ -13,10 +13,12 @@ from runlake.ingest.feedback_configs import FeedbackConfigs, LearningWriter
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.feedback_tokens import FeedbackTokens
 from runlake.ingest.writer import Writer
+from runlake.query.feedback_runs import judged_runs
 from runlake.store.engine import Engine
 from runlake.store.feedback import FeedbackReader
 from runlake.store.feedback_ledger import ConfigLedger, TokenLedger
 from runlake.store.ledger import Ledger
+from runlake.store.moment import Moments
 
 ALL_FEEDBACK_HANDLERS: Final[tuple[Any, ...]] = (
     *FEEDBACK_HANDLERS,
@@ -32,6 +34,7 @@ class FeedbackParts:
         self,
         *,
         engine: Engine,
+        moments: Moments,
         ledger: Ledger,
         writer: Writer,
         now_us: Callable[[], int],
@@ -39,7 +42,8 @@ class FeedbackParts:
     ) -> None:
         configs = FeedbackConfigs(ConfigLedger(ledger), now_us=now_us, new_id=new_id)
         self.writer = LearningWriter(writer, configs)
-        feedback = FeedbackService(reader=FeedbackReader(engine), writer=self.writer, now_us=now_us)
+        reader = FeedbackReader(engine, judged_runs(moments))
+        feedback = FeedbackService(reader=reader, writer=self.writer, now_us=now_us)
         self.services: dict[str, object] = {
             "feedback": feedback,
             "feedback_configs": configs,

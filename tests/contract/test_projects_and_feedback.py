@@ -239,9 +239,13 @@ def test_values_come_back_as_they_were_sent(client: httpx.Client) -> None:
 
 @pytest.fixture(scope="module")
 def marks(client: httpx.Client) -> Json:
-    """Five judgements on two runs and a project; the key names each."""
+    """Five judgements on two runs and a project, which two more runs lie in; the key names each."""
     runs = [str(uuid.uuid4()), str(uuid.uuid4())]
     project = str(uuid.uuid4())
+    inside = store_run(client, "", session_name=None, session_id=project)
+    begun = store_run(client, "", session_name=None, session_id=project, end_time=None)
+    judge(client, key="inside", run_id=inside, feedback_source={"type": "app", "user_id": "u1"})
+    judge(client, key="begun", run_id=begun, feedback_source={"type": "app", "ls_user_id": "u2"})
     experiment = str(uuid.uuid4())
     judge(client, key="scored", run_id=runs[0], score=1, created_at="2026-01-01T00:00:00Z")
     judge(client, key="said", run_id=runs[0], comment="hm", created_at="2026-01-02T00:00:00Z")
@@ -256,7 +260,10 @@ LISTINGS: dict[str, tuple[Json, set[str]]] = {
     "runs repeated": ({"run": [0, 1]}, {"scored", "said", "valued", "compared"}),
     "runs by commas": ({"run": "both"}, {"scored", "said", "valued", "compared"}),
     "the alias of run": ({"run_id": 1}, {"valued", "compared"}),
-    "a project": ({"session": "project"}, {"valued", "whole"}),
+    "a project": ({"session": "project"}, {"valued", "whole", "inside", "begun"}),
+    "projects": ({"session": ["project", str(uuid.uuid4())], "source": "app"}, {"inside", "begun"}),
+    "users": ({"session": "project", "user": ["u1", "u2", "u3"]}, {"inside", "begun"}),
+    "a user": ({"session": "project", "user": "u2"}, {"begun"}),
     "a key": ({"run": 0, "key": "said"}, {"said"}),
     "keys": ({"run": 0, "key": ["said", "scored"]}, {"said", "scored"}),
     "a source": ({"run": [0, 1], "source": "model"}, {"valued"}),
@@ -264,9 +271,10 @@ LISTINGS: dict[str, tuple[Json, set[str]]] = {
     "without a comment": ({"run": [0], "has_comment": False}, {"scored"}),
     "with a score": ({"run": [0, 1], "has_score": True}, {"scored", "compared"}),
     "without a score": ({"run": [0, 1], "has_score": False}, {"said", "valued"}),
-    "on runs": ({"session": "project", "level": "run"}, {"valued"}),
+    "on runs": ({"session": "project", "level": "run"}, {"valued", "inside", "begun"}),
     "on projects": ({"session": "project", "level": "session"}, {"whole"}),
     "of an experiment": ({"comparative_experiment_id": "experiment"}, {"compared"}),
+    "no such user": ({"session": "project", "user": "u"}, set()),
     "from a time on": ({"run": 0, "min_created_at": "2026-01-02T00:00:00Z"}, {"said"}),
     "up to a time": ({"run": 0, "max_created_at": "2026-01-01T00:00:00Z"}, {"scored"}),
     "no such run": ({"run": str(uuid.uuid4())}, set()),
@@ -281,6 +289,8 @@ def spelled(marks: Json, value: Any) -> Any:
         return marks["runs"][value]
     if value == "both":
         return ",".join(marks["runs"])
+    if isinstance(value, list):
+        return [marks.get(item, item) for item in value]
     return marks.get(value, value) if isinstance(value, str) else value
 
 

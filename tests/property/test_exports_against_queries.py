@@ -35,6 +35,7 @@ from runlake.ingest.batch import IngestBatch
 from runlake.model.export_content import Compression, ContentKind, FileFormat
 from runlake.model.run_record import RunSelect
 from runlake.model.usage import UsageOf
+from runlake.query.feedback_runs import judged_runs
 from runlake.query.fetch import RunFetcher
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.store.feedback import FeedbackFilter, FeedbackReader
@@ -200,7 +201,7 @@ def ids_of(source: ExportSource, selection: ExportSelection, column: str = "id")
 @given(population=populations())
 def test_feedback_is_a_table_of_its_own(store: OpenStore, population: Population) -> None:
     write(store, population)
-    reader = FeedbackReader(store.engine)
+    reader = FeedbackReader(store.engine, judged_runs(store.moments))
     listed = reader.list(population.tenant_id, FeedbackFilter(), offset=0, limit=1000)
     with source_of(store, population).batches(selection_of(population, content=ContentKind.FEEDBACK)) as batches:
         rows = [row for batch in batches for row in batch.to_pylist()]

@@ -20,6 +20,7 @@ from runlake.model.attachments import StoredAttachment, encode_attachments
 from runlake.model.deletion import Contents, DeletionKind, DeletionState
 from runlake.model.project import Feedback
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
+from runlake.query.feedback_runs import judged_runs
 from runlake.query.fetch import RunFetcher
 from runlake.query.matching_traces import MatchingTraces
 from runlake.query.request import QueryLimits, RunQuery
@@ -46,7 +47,9 @@ def store_feedback(deleting: Deleting, *feedback: Feedback) -> None:
 
 
 def feedback_ids(deleting: Deleting, tenant_id: UUID = TENANT) -> set[UUID]:
-    listed = FeedbackReader(deleting.store.engine).list(tenant_id, FeedbackFilter(), offset=0, limit=1000)
+    listed = FeedbackReader(deleting.store.engine, judged_runs(deleting.store.moments)).list(
+        tenant_id, FeedbackFilter(), offset=0, limit=1000
+    )
     return {item.id for item in listed}
 
 

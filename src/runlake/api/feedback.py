@@ -16,7 +16,6 @@ from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_ids, read_path_id, read_texts
 from runlake.api.projects import Deleted
-from runlake.errors import InvalidError
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.store.feedback import FeedbackFilter
 from runlake.wire.feedback import Receipt, read_feedback
@@ -66,7 +65,7 @@ async def list_feedback(
     feedback: NamedDependency[FeedbackService],
     run: Annotated[list[str] | None, QueryParameter(description="On these runs, repeated or by commas.")] = None,
     run_id: Annotated[list[str] | None, QueryParameter(description="The same as run.")] = None,
-    session: Annotated[list[str] | None, QueryParameter(description="Of these projects.")] = None,
+    session: Annotated[list[str] | None, QueryParameter(description="Of these projects, or on their runs.")] = None,
     key: Annotated[list[str] | None, QueryParameter(description="With one of these keys.")] = None,
     source: Annotated[list[str] | None, QueryParameter(description="From api, model, app or auto_eval.")] = None,
     comparative_experiment_id: FromQuery[str | None] = None,
@@ -75,13 +74,11 @@ async def list_feedback(
     level: Annotated[Literal["run", "session"] | None, QueryParameter(description="Judged as a whole.")] = None,
     min_created_at: FromQuery[str | None] = None,
     max_created_at: FromQuery[str | None] = None,
-    user: Annotated[list[str] | None, QueryParameter(description="Not supported: feedback has no users yet.")] = None,
+    user: Annotated[list[str] | None, QueryParameter(description="Whose source names this user id.")] = None,
     offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
 ) -> list[FeedbackBody]:
     """A bare array, newest first; every condition must hold, a list means any of it."""
-    if user is not None:
-        raise InvalidError("user is not supported, because feedback has no users yet; use source or key", field="user")
     runs = [*(run or ()), *(run_id or ())] if run is not None or run_id is not None else None
     experiment = (
         None
@@ -93,6 +90,7 @@ async def list_feedback(
         sessions=read_ids(session, "session"),
         keys=None if key is None else tuple(key),
         sources=read_texts(source),
+        users=read_texts(user),
         comparative_experiment=experiment,
         has_comment=has_comment,
         has_score=has_score,

@@ -6,7 +6,7 @@ narrow, and what lookups use is in its sorting key or never changes, so that its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -21,14 +21,16 @@ from runlake.store.feedback_rows import FEEDBACK_CELLS, decode_feedback
 class FeedbackFilter:
     """Which feedback a listing wants; every given condition must hold, a list means any of it.
 
-    ``level`` is ``run`` for judgements of a run and ``session`` for those of a project as a whole. Times are inclusive
-    microseconds UTC.
+    ``sessions`` finds feedback that names one of these projects, or whose run lies there; ``users`` are ids that the
+    source of the feedback names. ``level`` is ``run`` for judgements of a run and ``session`` for those of a project as
+    a whole. Times are inclusive microseconds UTC.
     """
 
     runs: tuple[UUID, ...] | None = None
     sessions: tuple[UUID, ...] | None = None
     keys: tuple[str, ...] | None = None
     sources: tuple[str, ...] | None = None
+    users: tuple[str, ...] | None = None
     comparative_experiment: UUID | None = None
     has_comment: bool | None = None
     has_score: bool | None = None
@@ -37,11 +39,16 @@ class FeedbackFilter:
     max_created_at: int | None = None
 
 
+RunsOf = Callable[[Params, UUID, tuple[UUID, ...]], str]
+"""SQL of the ids of a tenant's judged runs that lie in some projects; ``query.feedback_runs`` writes it."""
+
+
 class FeedbackReader:
     """Blocking reads of feedback."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, runs_of: RunsOf) -> None:
         self._engine = engine
+        self._runs_of = runs_of
 
     def read(self, tenant_id: UUID, feedback_id: UUID) -> Feedback | None:
         """The latest version; None when there is none or it was deleted."""
@@ -51,7 +58,7 @@ class FeedbackReader:
 
     def list(self, tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> list[Feedback]:
         """Newest first by creation, then by id."""
-        statement = list_statement(tenant_id, wanted, offset=offset, limit=limit)
+        statement = list_statement(tenant_id, wanted, self._runs_of, offset=offset, limit=limit)
         return [decode_feedback(tenant_id, row) for row in self._engine.select(statement).rows]
 
 
@@ -63,9 +70,13 @@ def read_statement(tenant_id: UUID, feedback_id: UUID) -> Statement:
     return Statement(f"SELECT {FEEDBACK_CELLS} FROM feedback FINAL WHERE {condition} {order}", params.as_tuple())
 
 
-def list_statement(tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> Statement:
+def list_statement(tenant_id: UUID, wanted: FeedbackFilter, runs_of: RunsOf, *, offset: int, limit: int) -> Statement:
     params = Params()
     conditions = [f"tenant_id = {params.add('UUID', tenant_id)}", *_conditions(params, wanted)]
+    if wanted.sessions is not None:
+        named = f"session_id IN {params.add('Array(UUID)', wanted.sessions)}"
+        # Feedback may name no project, because most clients do not; then its run says where it belongs.
+        conditions.append(f"({named} OR run_id IN ({runs_of(params, tenant_id, wanted.sessions)}))")
     window = f"LIMIT {params.add('UInt64', limit)} OFFSET {params.add('UInt64', offset)}"
     return Statement(
         f"SELECT {FEEDBACK_CELLS} FROM feedback FINAL WHERE {' AND '.join(conditions)} "
@@ -77,11 +88,14 @@ def list_statement(tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limi
 def _conditions(params: Params, wanted: FeedbackFilter) -> list[str]:
     found: list[str] = []
     _add_ids(found, params, "run_id", wanted.runs)
-    _add_ids(found, params, "session_id", wanted.sessions)
     if wanted.comparative_experiment is not None:
         _add_ids(found, params, "comparative_experiment_id", (wanted.comparative_experiment,))
     _add_texts(found, params, "key", wanted.keys)
     _add_texts(found, params, "source_type", wanted.sources)
+    if wanted.users is not None:
+        users = params.add("Array(String)", wanted.users)
+        who = (f"JSONExtractString(source, '{name}') IN {users}" for name in ("user_id", "ls_user_id"))
+        found.append(f"({' OR '.join(who)})")
     if wanted.has_comment is not None:
         found.append("comment != ''" if wanted.has_comment else "comment = ''")
     if wanted.has_score is not None:
