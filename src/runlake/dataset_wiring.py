@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from runlake.api.body_budget import BodyBudget
+from runlake.api.dataset_files import DATASET_FILE_HANDLERS
 from runlake.api.dataset_service import DatasetService
 from runlake.api.datasets import DATASET_HANDLERS
 from runlake.api.example_files import ExampleFiles
@@ -21,7 +22,12 @@ from runlake.store.dataset_ledger import DatasetLedger
 from runlake.store.example_ledger import ExampleLedger
 from runlake.store.ledger import Ledger
 
-ALL_DATASET_HANDLERS: Final[tuple[Any, ...]] = (*DATASET_HANDLERS, *EXAMPLE_HANDLERS, *EXPERIMENT_HANDLERS)
+ALL_DATASET_HANDLERS: Final[tuple[Any, ...]] = (
+    *DATASET_HANDLERS,
+    *EXAMPLE_HANDLERS,
+    *EXPERIMENT_HANDLERS,
+    *DATASET_FILE_HANDLERS,
+)
 
 
 def dataset_services(

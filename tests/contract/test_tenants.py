@@ -143,7 +143,7 @@ def settle_in(house: House, exports: Path) -> None:
                 **times,
             },
         )
-    dataset = make("/datasets", {"name": f"{SECRET} dataset"})
+    dataset = make("/datasets", {"name": f"{SECRET} dataset", "data_type": "chat"})
     experiment = make("/sessions", {"name": f"{SECRET} experiment", "reference_dataset_id": dataset["id"]})
     example = make("/examples", {"dataset_id": dataset["id"], "inputs": {"q": SECRET}, "split": SECRET})
     answer = {"name": f"{SECRET} answer", "run_type": "chain", "outputs": {"a": SECRET}}
