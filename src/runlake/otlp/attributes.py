@@ -13,6 +13,7 @@ from runlake.otlp.spans import Attributes
 from runlake.otlp.values import as_lists, put_at
 
 _REMEMBERED_NAMES: Final = 8_192
+_LONGEST_REMEMBERED: Final = 200
 _find = lru_cache(maxsize=_REMEMBERED_NAMES)(RULES.find)
 
 
@@ -85,7 +86,7 @@ class Sorted:
         return self._metadata
 
     def _add_one(self, name: str, value: Json) -> None:
-        rules, rest = _find(name)
+        rules, rest = _find(name) if len(name) <= _LONGEST_REMEMBERED else RULES.find(name)
         used = False
         for rule in rules:
             if rule.build is not None:

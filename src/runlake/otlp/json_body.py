@@ -28,6 +28,7 @@ from runlake.otlp.spans import (
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _STATUSES: Final = ("UNSET", "OK", "ERROR")
 _MAX_UINT64: Final = 2**64 - 1
+_INT64_END: Final = 2**63
 
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0)] | str
 """A 64-bit number; OTLP writes it as text, many senders do not."""
@@ -240,9 +241,12 @@ def _value(value: _Value) -> Json:
 
 def _int(value: int | str) -> int:
     try:
-        return int(value)
+        number = int(value)
     except ValueError:
-        raise _ValueError(f"intValue {value!r:.60} is not a number") from None
+        number = _MAX_UINT64
+    if not -_INT64_END <= number < _INT64_END:
+        raise _ValueError(f"intValue {str(value)[:60]!r} is not a 64-bit number")
+    return number
 
 
 def _float(value: float | str | None) -> float:

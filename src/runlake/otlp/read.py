@@ -49,8 +49,9 @@ def _run(span: Span | Unreadable, project: str | None) -> RunWrite:
         raise MalformedError(span.reason)
     try:
         return run_of(span, project)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        raise MalformedError("an attribute is nested too deeply or no text") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError):
+        problem = "an attribute is nested too deeply, or cannot be written as JSON"
+        raise MalformedError(problem) from None
 
 
 def _placed(writes: Sequence[RunWrite]) -> list[RunWrite]:

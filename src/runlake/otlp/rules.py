@@ -84,7 +84,8 @@ class RuleBook:
         found = self.exact.get(attribute)
         if found is not None:
             return found, ""
-        end = len(attribute)
+        # Names are the sender's: one of a million full stops must not cost a million look-ups.
+        end = min(len(attribute), _LONGEST_PREFIX)
         while (end := attribute.rfind(".", 0, end)) > 0:
             found = self.prefixes.get(attribute[: end + 1])
             if found is not None:
@@ -93,6 +94,7 @@ class RuleBook:
 
 
 _NONE: Final[Table] = ()
+_LONGEST_PREFIX: Final = 64
 
 
 def make_book(tables: Mapping[str, Table]) -> RuleBook:

@@ -32,7 +32,9 @@ def read_number(value: Json) -> Json:
         number = float(value)
     except ValueError:
         return None
-    return int(number) if isinstance(value, int) or number.is_integer() else number
+    if isinstance(value, int):
+        return value
+    return int(number) if number.is_integer() else number
 
 
 def read_json(value: Json) -> Json:

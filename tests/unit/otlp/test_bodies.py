@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from uuid import UUID
 
@@ -125,6 +126,9 @@ def test_the_header_wins_over_the_span_and_the_span_over_its_resource() -> None:
         ({"attributes": 5}, "not a span"),
         ({"attributes": [{"key": "k", "value": {"intValue": "x"}}]}, "intValue"),
         ({"attributes": [{"key": "k", "value": {"bytesValue": "%"}}]}, "base64"),
+        ({"attributes": [{"key": "k", "value": {"intValue": str(2**63)}}]}, "64-bit"),
+        ({"attributes": [{"key": "k", "value": {"intValue": "9" * 5000}}]}, "64-bit"),
+        ({"attributes": [{"key": "gen_ai.prompt" + ".0" * 5000, "value": {"stringValue": "x"}}]}, "too deeply"),
         ({"attributes": [{"key": "langsmith.span.id", "value": {"stringValue": "x"}}]}, "langsmith.span.id"),
         ({"attributes": [{"key": "langsmith.span.dotted_order", "value": {"stringValue": "x"}}]}, "dotted order"),
     ],
@@ -137,6 +141,20 @@ def test_a_bad_span_is_refused_and_its_neighbour_kept(change: Any, words: str) -
     assert part == "span[1]"
     assert words in message
     assert len(read_traces(body, Encoding.JSON).writes) == 1
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30), 2**64 - 1])
+def test_gigantic_numbers_inside_json_texts_are_kept_or_refused(number: int) -> None:
+    text = json.dumps({"x": number})
+    span = SpanSource(number=1, attributes={"input.value": text, "gen_ai.usage.input_tokens": text})
+    batch = read_traces(as_protobuf(span), Encoding.PROTOBUF)
+    assert len(batch.writes) + len(batch.refused) == 1
+
+
+def test_a_name_of_a_million_full_stops_is_read_at_once() -> None:
+    started = time.perf_counter()
+    read(as_protobuf(SpanSource(number=1, attributes={"gen_ai" + "." * 1_000_000: 1})))
+    assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize("word", ["SPAN_KIND_SERVER", "server", 2])
