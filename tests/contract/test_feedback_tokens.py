@@ -111,6 +111,25 @@ def test_a_browser_is_asked_and_thanked(client: httpx.Client, run_id: str) -> No
     assert "Thank you" in httpx.get(link, params={"score": "0"}, headers=BROWSER).text
 
 
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        (None, ['value="1">Good<', 'value="0">Bad<']),
+        ({"type": "freeform"}, ["<button>Send</button>"]),
+        (
+            {"type": "categorical", "categories": [{"value": 0.5, "label": "<so so>"}, {"value": 2}]},
+            ['value="0.5">&lt;so so&gt;<', 'value="2">2<'],
+        ),
+    ],
+)
+def test_a_browser_is_asked_in_the_terms_of_the_key(
+    client: httpx.Client, run_id: str, config: Json | None, shown: list[str]
+) -> None:
+    page = httpx.get(make(client, run_id, feedback_config=config)["url"], headers=BROWSER).text
+    assert [text for text in shown if text not in page] == []
+    assert page.count("<button") == len(shown)
+
+
 def test_a_browser_that_fetches_ahead_gives_no_feedback(client: httpx.Client, run_id: str) -> None:
     link = make(client, run_id)["url"]
     answer = httpx.get(link, params={"score": "1"}, headers={**BROWSER, "Sec-Purpose": "prefetch;prerender"})

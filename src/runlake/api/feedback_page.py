@@ -6,7 +6,9 @@ from html import escape
 from string import Template
 from typing import Final
 
+from runlake.model.feedback_config import Category, FeedbackType
 from runlake.model.feedback_token import FeedbackToken
+from runlake.wire.feedback_configs import read_scale_text
 
 _PAGE: Final = Template("""<!doctype html>
 <html lang="en">
@@ -30,14 +32,26 @@ $content
 _FORM: Final = Template("""<form method="post">
 <p>Your judgement of: <strong>$key</strong></p>
 <label>Comment <textarea name="comment" rows="4" maxlength="10000"></textarea></label>
-<button name="score" value="1">Good</button>
-<button name="score" value="0">Bad</button>
+$buttons
 </form>""")
+_GOOD_OR_BAD: Final = (Category(1, "Good"), Category(0, "Bad"))
+_MAX_BUTTONS: Final = 20
 
 
 def ask_page(token: FeedbackToken) -> str:
-    """HTML that asks for a judgement and sends it to its own address."""
-    return _PAGE.substitute(title="How was it?", content=_FORM.substitute(key=escape(token.key)))
+    """HTML that asks for a judgement and sends it to its own address; each category of the token is a button."""
+    scale = None if token.feedback_config is None else read_scale_text(token.feedback_config)
+    if scale is not None and scale.type is FeedbackType.FREEFORM:
+        buttons = "<button>Send</button>"
+    else:
+        categories = (scale.categories if scale is not None else None) or _GOOD_OR_BAD
+        buttons = "\n".join(_button(category) for category in categories[:_MAX_BUTTONS])
+    return _PAGE.substitute(title="How was it?", content=_FORM.substitute(key=escape(token.key), buttons=buttons))
+
+
+def _button(category: Category) -> str:
+    score = repr(category.value).removesuffix(".0")
+    return f'<button name="score" value="{score}">{escape(category.label or score)}</button>'
 
 
 def thanks_page(token: FeedbackToken) -> str:
