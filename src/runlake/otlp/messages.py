@@ -104,6 +104,28 @@ def answer_of(text: Json, tool_calls: Json, reasoning: Json = None) -> Json:
     return {"messages": list(normal_messages([message], _ASSISTANT))}
 
 
+def ai_messages(value: Json) -> Json:
+    """``{"messages": [...]}`` of the AI SDK's messages, whose calls and results are parts of its own spelling."""
+    found = read_json(value)
+    return input_messages([_ai_message(item) for item in found]) if isinstance(found, list) else None
+
+
+def _ai_message(item: Json) -> Json:
+    content = item.get("content") if isinstance(item, dict) else None
+    return {**item, "content": [_ai_part(part) for part in content]} if isinstance(content, list) else item
+
+
+def _ai_part(part: Json) -> Json:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "tool-call":
+        arguments = part.get("input", part.get("args", {}))
+        return {"type": "tool_call", "id": part.get("toolCallId"), "name": part.get("toolName"), "arguments": arguments}
+    if kind == "tool-result":
+        result = part.get("output", part.get("result"))
+        return {"type": "tool_call_response", "id": part.get("toolCallId"), "response": result}
+    return part
+
+
 def _ai_calls(calls: Json) -> Iterator[Json]:
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):

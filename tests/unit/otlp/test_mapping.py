@@ -311,6 +311,32 @@ CASES: dict[str, tuple[Json, Json]] = {
             },
         },
     ),
+    "Vercel: calls and results inside messages": (
+        {
+            "ai.prompt.messages": json.dumps(
+                [
+                    {"role": "user", "content": "hi"},
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "tool-call", "toolCallId": "c1", "toolName": "look", "input": {"q": 1}}],
+                    },
+                    {
+                        "role": "tool",
+                        "content": [{"type": "tool-result", "toolCallId": "c1", "toolName": "look", "result": "found"}],
+                    },
+                ]
+            )
+        },
+        {
+            "inputs": {
+                "messages": [
+                    ASKED,
+                    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                    {"role": "tool", "content": "found", "tool_call_id": "c1"},
+                ]
+            }
+        },
+    ),
     "Vercel: a tool": (
         {
             "ai.operationId": "ai.toolCall",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from runlake.otlp.messages import input_messages
+from runlake.otlp.messages import ai_messages
 from runlake.otlp.providers import read_provider
 from runlake.otlp.rules import Rule, Table, Target
 from runlake.otlp.values import payload_of, read_json, read_list, read_number, read_text, word_in
@@ -39,7 +39,7 @@ VERCEL: Final[Table] = (
     Rule(attribute="ai.settings.", target=Target.PARAM, rank=60, read=read_json),
     Rule(attribute="ai.prompt.tools", target=Target.PARAM, key="tools", rank=60, read=read_list),
     Rule(attribute="ai.prompt.toolChoice", target=Target.PARAM, key="tool_choice", rank=60, read=read_json),
-    Rule(attribute="ai.prompt.messages", target=Target.INPUTS, rank=24, read=input_messages),
+    Rule(attribute="ai.prompt.messages", target=Target.INPUTS, rank=24, read=ai_messages),
     Rule(attribute="ai.prompt", target=Target.INPUTS, rank=60, read=payload_of("input")),
     Rule(attribute="ai.response.text", target=Target.OUTPUT_PART, key="text", rank=60, read=read_text),
     Rule(attribute="ai.response.reasoning", target=Target.OUTPUT_PART, key="reasoning", rank=60, read=read_text),
