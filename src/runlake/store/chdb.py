@@ -140,8 +140,8 @@ class ChdbEngine:
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[InsertRow], /) -> None:
         with self._handle() as handle, _as_file(rows) as path:
-            sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM file('{path}', {_ROW_FORMAT})"
-            self._query(handle, Statement(f"{sql} SETTINGS {_INSERT_SETTINGS}"))
+            sql = f"INSERT INTO {table} ({', '.join(columns)}) FROM INFILE '{path}' SETTINGS {_INSERT_SETTINGS}"
+            self._query(handle, Statement(f"{sql} FORMAT {_ROW_FORMAT}"))
             if Path(path).stat().st_size >= _LARGE_BYTES:
                 self._query(handle, _GIVE_MEMORY_BACK)
 
