@@ -12,6 +12,9 @@ import httpx
 import pytest
 
 from runlake.wire.access import KeyCreate, WorkspaceCreate
+from runlake.wire.datasets import ComparativeCreate, DatasetCreate
+from runlake.wire.example_requests import DeleteBody
+from runlake.wire.examples import ExampleBody
 from runlake.wire.feedback_objects import FeedbackCreate
 from runlake.wire.projects import ProjectCreate
 from runlake.wire.run_queries import RunQueryBody
@@ -39,12 +42,24 @@ BODIES: Final[dict[str, tuple[str, ...]]] = {
     "/sessions": ProjectCreate.__struct_encode_fields__,
     "/feedback": FeedbackCreate.__struct_encode_fields__,
     "/api-key": KeyCreate.__struct_encode_fields__,
+    "/datasets": DatasetCreate.__struct_encode_fields__,
+    "/datasets/comparative": ComparativeCreate.__struct_encode_fields__,
+    "/examples": ExampleBody.__struct_encode_fields__,
+    "/examples/bulk": ExampleBody.__struct_encode_fields__,
+    "/platform/datasets/examples/delete": DeleteBody.__struct_encode_fields__,
     "/workspaces": WorkspaceCreate.__struct_encode_fields__,
 }
 PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     "/sessions": (
         *("id", "name", "name_contains", "reference_free", "reference_dataset", "metadata", "sort_by"),
         *("sort_by_desc", "offset", "limit", "include_stats", "stats_start_time"),
+    ),
+    "/datasets": (
+        *("id", "data_type", "name", "name_contains", "metadata", "sort_by", "sort_by_desc", "offset", "limit"),
+    ),
+    "/examples": (
+        *("dataset", "id", "as_of", "splits", "metadata", "full_text_contains", "filter", "order", "descending"),
+        *("random_seed", "offset", "limit", "select", "exclude_default_fields"),
     ),
     "/feedback": (
         *("run", "run_id", "session", "key", "source", "has_comment", "has_score", "level", "min_created_at"),

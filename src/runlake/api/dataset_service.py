@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 from uuid import UUID
 
-import msgspec
-
 from runlake.api.example_files import ExampleFiles
 from runlake.api.schema_check import check_schema
 from runlake.errors import NotFoundError, UserError
@@ -27,6 +25,7 @@ from runlake.wire.datasets import (
     read_tag,
     version_body,
 )
+from runlake.wire.json_text import decode_value
 from runlake.wire.times import parse_time
 
 _BY_COUNTS: Final[dict[str, Callable[[DatasetCounts], int]]] = {
@@ -177,4 +176,4 @@ def read_moment(text: str) -> int | None:
 
 def _metadata(dataset: Dataset) -> object:
     found = dataset_metadata(dataset)
-    return {} if found is None else msgspec.json.decode(found)
+    return {} if found is None else decode_value(found)

@@ -17,6 +17,7 @@ from runlake.query.example_filter import example_matcher
 from runlake.store.datasets import ExampleFilter, ExampleOrder
 from runlake.wire.containment import holds, read_wanted
 from runlake.wire.examples import shown_metadata
+from runlake.wire.json_text import decode_value
 from runlake.wire.members import choice_member
 
 _ORDERS: Final = ("recent", "recently_created", "id", "random")
@@ -66,11 +67,30 @@ def list_examples_of(examples: ExampleService, tenant_id: UUID, listing: Example
         tenant_id,
         wanted,
         lambda example: all(matches(example) for matches in matchers),
+        looks_into_payloads=_looks_into_payloads(listing),
         order=listing.order,
         descending=descending,
         offset=listing.offset,
         limit=listing.limit,
     )
+
+
+def count_examples_of(examples: ExampleService, tenant_id: UUID, listing: ExampleListing) -> int:
+    """How many examples a listing has; blocks. NotFoundError for an unknown dataset or tag."""
+    wanted = _wanted(examples, tenant_id, listing)
+    matchers = _matchers(listing)
+    if not matchers:
+        return examples.store.count(tenant_id, wanted)
+    return examples.store.count_matching(
+        tenant_id,
+        wanted,
+        lambda example: all(matches(example) for matches in matchers),
+        looks_into_payloads=_looks_into_payloads(listing),
+    )
+
+
+def _looks_into_payloads(listing: ExampleListing) -> bool:
+    return bool(listing.texts or listing.filter)
 
 
 def _wanted(examples: ExampleService, tenant_id: UUID, listing: ExampleListing) -> ExampleFilter:
@@ -94,7 +114,7 @@ def _matchers(listing: ExampleListing) -> list[Callable[[Example], bool]]:
     found: list[Callable[[Example], bool]] = []
     if listing.metadata is not None:
         wanted = read_wanted(listing.metadata, "metadata")
-        found.append(lambda example: holds(msgspec.json.decode(shown_metadata(example)), wanted))
+        found.append(lambda example: holds(decode_value(shown_metadata(example)), wanted))
     if listing.texts:
         needles = [text.casefold() for text in listing.texts]
         found.append(lambda example: all(needle in _text(example) for needle in needles))
@@ -105,4 +125,4 @@ def _matchers(listing: ExampleListing) -> list[Callable[[Example], bool]]:
 
 def _text(example: Example) -> str:
     parts = (example.inputs, example.outputs, shown_metadata(example))
-    return "\n".join(msgspec.json.encode(msgspec.json.decode(part)).decode() for part in parts if part).casefold()
+    return "\n".join(msgspec.json.encode(decode_value(part)).decode() for part in parts if part).casefold()

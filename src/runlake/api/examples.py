@@ -23,7 +23,7 @@ from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest
 from runlake.api.dataset_service import DatasetService
 from runlake.api.datasets import Deleted
-from runlake.api.example_listing import ExampleListing, list_examples_of, order_of
+from runlake.api.example_listing import ExampleListing, count_examples_of, list_examples_of, order_of
 from runlake.api.example_service import ExampleService
 from runlake.api.parameters import read_ids, read_path_id, read_texts
 from runlake.errors import InvalidError
@@ -168,7 +168,7 @@ async def count_examples(
         filter=filter_text,
         limit=None,
     )
-    return len(await asyncio.to_thread(list_examples_of, examples, tenant_id, listing))
+    return await asyncio.to_thread(count_examples_of, examples, tenant_id, listing)
 
 
 @get("/examples/{example_id:str}", access=Access.READ, summary="Read an example")

@@ -34,6 +34,7 @@ from runlake.fql.ast import (
 from runlake.model.dataset import Example
 from runlake.wire.containment import holds
 from runlake.wire.examples import shown_metadata
+from runlake.wire.json_text import decode_value
 from runlake.wire.times import parse_time
 
 Matcher = Callable[[Example], bool]
@@ -150,8 +151,8 @@ def _contained(wanted: Any, name: str) -> Any:
         return [wanted]
     if isinstance(wanted, str):
         try:
-            return msgspec.json.decode(wanted)
-        except msgspec.DecodeError:
+            return decode_value(wanted.encode("utf-8", "replace"))
+        except UserError:
             raise InvalidError(
                 f'has({name}, ...) takes a JSON object as text, such as has({name}, \'{{"key": "value"}}\')',
                 field="filter",
@@ -207,4 +208,4 @@ def _value(node: Value) -> Any:
 
 
 def _decoded(payload: bytes | None) -> Any:
-    return None if payload is None else msgspec.json.decode(payload)
+    return None if payload is None else decode_value(payload)

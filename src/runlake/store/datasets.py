@@ -146,6 +146,7 @@ class ExampleStore(Protocol):
         wanted: ExampleFilter,
         matches: Callable[[Example], bool],
         *,
+        looks_into_payloads: bool,
         order: ExampleOrder = "recent",
         descending: bool = True,
         offset: int = 0,
@@ -153,6 +154,15 @@ class ExampleStore(Protocol):
     ) -> Sequence[Example]: ...
 
     def count(self, tenant_id: UUID, wanted: ExampleFilter) -> int: ...
+
+    def count_matching(
+        self,
+        tenant_id: UUID,
+        wanted: ExampleFilter,
+        matches: Callable[[Example], bool],
+        *,
+        looks_into_payloads: bool,
+    ) -> int: ...
 
     def newest(self, tenant_id: UUID, ids: Sequence[UUID], *, as_of: int | None) -> Mapping[UUID, Example]: ...
 

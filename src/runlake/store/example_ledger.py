@@ -157,17 +157,41 @@ class ExampleLedger:
         wanted: ExampleFilter,
         matches: Callable[[Example], bool],
         *,
+        looks_into_payloads: bool,
         order: ExampleOrder = "recent",
         descending: bool = True,
         offset: int = 0,
         limit: int | None = None,
     ) -> Sequence[Example]:
-        """As ``page``, of those examples that ``matches`` accepts, in the order of the listing."""
+        """As ``page``, of those examples that ``matches`` accepts, in the order of the listing.
+
+        Unless it ``looks_into_payloads`` it is shown examples without inputs, outputs and attachments, which cost most
+        of the time that a large dataset takes.
+        """
         with self._ledger.reading() as connection:
-            keys = _keys(tenant_id, wanted).order_by(*_order(order, descending=descending))
-            found = [(row.id, row.modified_at) for row in connection.execute(keys)]
-            accepted = filter(matches, _load(connection, tenant_id, found))
-            return list(islice(accepted, offset, None if limit is None else offset + limit))
+            accepted = _accepted(
+                connection,
+                tenant_id,
+                wanted,
+                matches,
+                looks_into_payloads=looks_into_payloads,
+                order=_order(order, descending=descending),
+            )
+            keys = list(islice(accepted, offset, None if limit is None else offset + limit))
+            return list(_load(connection, tenant_id, keys))
+
+    def count_matching(
+        self,
+        tenant_id: UUID,
+        wanted: ExampleFilter,
+        matches: Callable[[Example], bool],
+        *,
+        looks_into_payloads: bool,
+    ) -> int:
+        """How many examples ``matching`` finds."""
+        with self._ledger.reading() as connection:
+            found = _accepted(connection, tenant_id, wanted, matches, looks_into_payloads=looks_into_payloads, order=())
+            return sum(1 for _ in found)
 
     def count(self, tenant_id: UUID, wanted: ExampleFilter) -> int:
         """How many examples a listing has."""
@@ -248,6 +272,10 @@ def changed(example: Example, change: ExampleChange) -> Example:
 
 def _keys(tenant_id: UUID, wanted: ExampleFilter) -> sa.Select[tuple[UUID, int]]:
     """The revisions that a listing has."""
+    return sa.select(EXAMPLES.c.id, EXAMPLES.c.modified_at).where(*_conditions(tenant_id, wanted))
+
+
+def _conditions(tenant_id: UUID, wanted: ExampleFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = [EXAMPLES.c.tenant_id == tenant_id, holds_at(wanted.as_of)]
     if wanted.dataset_id is not None:
         conditions.append(EXAMPLES.c.dataset_id == wanted.dataset_id)
@@ -257,7 +285,25 @@ def _keys(tenant_id: UUID, wanted: ExampleFilter) -> sa.Select[tuple[UUID, int]]
         # Not LIKE, which takes no account of case.
         named = [sa.func.instr(EXAMPLES.c.splits, _quoted(name)) > 0 for name in wanted.splits]
         conditions.append(sa.or_(sa.false(), *named))
-    return sa.select(EXAMPLES.c.id, EXAMPLES.c.modified_at).where(*conditions)
+    return conditions
+
+
+def _accepted(
+    connection: Connection,
+    tenant_id: UUID,
+    wanted: ExampleFilter,
+    matches: Callable[[Example], bool],
+    *,
+    looks_into_payloads: bool,
+    order: Sequence[sa.ColumnElement[Any]],
+) -> Iterator[tuple[UUID, int]]:
+    """The keys of those revisions that ``matches`` accepts."""
+    shown = _CONTENTS if looks_into_payloads else ("metadata",)
+    query = sa.select(EXAMPLES, *(EXAMPLE_CONTENTS.c[name] for name in shown)).join(EXAMPLE_CONTENTS, _BOTH)
+    rows = connection.execute(query.where(*_conditions(tenant_id, wanted)).order_by(*order)).mappings()
+    for row in rows:
+        if matches(_from_row(row)):
+            yield row["id"], row["modified_at"]
 
 
 def _order(order: ExampleOrder, *, descending: bool) -> list[sa.UnaryExpression[Any]]:
@@ -374,10 +420,10 @@ def _from_row(row: Mapping[Any, Any]) -> Example:
         created_at=row["created_at"],
         modified_at=row["modified_at"],
         valid_until=row["valid_until"],
-        inputs=row["inputs"],
-        outputs=row["outputs"],
+        inputs=row.get("inputs"),
+        outputs=row.get("outputs"),
         metadata=row["metadata"],
         splits=_read_splits(row["splits"]),
         source_run_id=row["source_run_id"],
-        attachments=tuple(decode_attachments(row["attachments"] or b"")),
+        attachments=tuple(decode_attachments(row.get("attachments") or b"")),
     )

@@ -14,6 +14,7 @@ from runlake.errors import InvalidError, MalformedError
 from runlake.model.dataset import Dataset, DataType, Example, ExampleDraft
 from runlake.wire.datasets import read_data_type, read_name
 from runlake.wire.examples import Receipt, shown_metadata
+from runlake.wire.json_text import decode_value
 from runlake.wire.multipart import parse_multipart
 from runlake.wire.scalars import read_id
 
@@ -87,9 +88,10 @@ def openai_lines(dataset: Dataset, examples: Sequence[Example]) -> bytes:
 
 
 def _conversation(example: Example) -> dict[str, Any]:
-    inputs = msgspec.json.decode(example.inputs or b"{}")
-    outputs = msgspec.json.decode(example.outputs or b"{}")
-    messages = inputs.get("input") or []
+    inputs: Any = decode_value(example.inputs or b"{}")
+    outputs: Any = decode_value(example.outputs or b"{}")
+    sent = inputs.get("input") or []
+    messages = sent if isinstance(sent, list) else [sent]
     answer = outputs.get("output")
     shown = [_message(item) for item in [*messages, *([answer] if answer else [])]]
     found: dict[str, Any] = {"messages": shown}
@@ -141,7 +143,7 @@ def _example(row: dict[str, Any], fields: dict[str, list[str]], dataset: Dataset
 
 
 def _columns(prefix: str, payload: bytes | None) -> dict[str, str]:
-    values = msgspec.json.decode(payload) if payload else {}
+    values: Any = decode_value(payload) if payload else {}
     return {
         f"{prefix}_{key}": value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for key, value in values.items()

@@ -17,7 +17,7 @@ import msgspec
 from runlake.errors import InvalidError, MalformedError
 from runlake.model.attachments import Attachment
 from runlake.model.dataset import DEFAULT_SPLIT, ChangeDraft, Example, ExampleChange, ExampleDraft
-from runlake.wire.json_text import ABSENT, check_json, decode_object, raw_bytes, split_array, split_object
+from runlake.wire.json_text import ABSENT, check_json, decode_object, decode_value, raw_bytes, split_array, split_object
 from runlake.wire.members import flag_member, names_member
 from runlake.wire.multipart import Part, parse_multipart
 from runlake.wire.scalars import read_id, read_time
@@ -335,7 +335,7 @@ def _split_metadata(metadata: bytes | None) -> tuple[bytes | None, tuple[str, ..
     text = members.pop(SPLIT_KEY, None)
     if text is None:
         return metadata, None
-    value = msgspec.json.decode(text)
+    value = decode_value(text.encode())
     rest = ",".join(f"{msgspec.json.encode(key).decode()}:{item}" for key, item in members.items())
     return f"{{{rest}}}".encode(), None if value is None else read_splits(value, f"metadata.{SPLIT_KEY}")
 
@@ -372,7 +372,7 @@ def _sent_of(parts: _Parts) -> _Sent:
         if (part := parts.named.get(name)) is not None:
             setattr(sent, name, msgspec.Raw(_named(part, check_json, part.data)))
     if (part := parts.named.get("attachments_operations")) is not None:
-        sent.attachments_operations = msgspec.json.decode(_named(part, check_json, part.data))
+        sent.attachments_operations = _named(part, decode_value, part.data)
     return sent
 
 
