@@ -64,7 +64,7 @@ class IngestService:
     count_refused: Callable[[str, int], None] = lambda _reason, _count: None
 
     async def create_run(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
-        return await self._write_one(tenant_id, request, partial(read_run, kind=WriteKind.CREATE))
+        return await self._write_one(tenant_id, request, partial(read_run, kind=WriteKind.CREATE, new_id=self.new_id))
 
     async def patch_run(self, tenant_id: UUID, run_id: UUID, request: Incoming) -> WriteAnswer:
         return await self._write_one(tenant_id, request, partial(read_run, kind=WriteKind.PATCH, run_id=run_id))

@@ -7,7 +7,7 @@ body that cannot be read at all raises. Merging is ``model.run``'s business, not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -77,12 +77,17 @@ class _Draft:
 _BATCH: Final = msgspec.json.Decoder(_BatchBody)
 
 
-def read_run(body: bytes, kind: WriteKind, *, run_id: UUID | None = None) -> RunWrite:
+def read_run(
+    body: bytes, kind: WriteKind, *, run_id: UUID | None = None, new_id: Callable[[], UUID] | None = None
+) -> RunWrite:
     """One run object, from ``POST /runs`` or ``PATCH /runs/{run_id}``; ``run_id`` is the id in the path.
 
+    A run without an id gets one from ``new_id``: the JavaScript SDK's ``createRun`` sends none unless it is told one.
     Raises ``MalformedError`` for what cannot be read and ``InvalidError`` for what cannot be accepted.
     """
     run = decode_object(body, RUN_DECODER, is_run=True)
+    if run.id is None and new_id is not None:
+        run_id = new_id()
     return build_write(kind, own_id(run, run_id), payload_fields(run), run)
 
 

@@ -164,6 +164,14 @@ def test_the_id_in_the_path_counts_and_must_agree() -> None:
         read_run(f'{{"id":"{OTHER}"}}'.encode(), WriteKind.PATCH, run_id=ROOT)
 
 
+def test_a_new_run_without_an_id_gets_one() -> None:
+    """The JavaScript SDK sends none; an id that is there but cannot be one is refused all the same."""
+    assert read_run(b'{"name":"n"}', WriteKind.CREATE, new_id=lambda: OTHER).run_id == OTHER
+    assert read_run(f'{{"id":"{ROOT}"}}'.encode(), WriteKind.CREATE, new_id=lambda: OTHER).run_id == ROOT
+    with pytest.raises(InvalidError, match="id is missing"):
+        read_run(f'{{"id":"{UUID(int=0)}"}}'.encode(), WriteKind.CREATE, new_id=lambda: OTHER)
+
+
 def test_attachments_inside_a_run_object_are_decoded() -> None:
     write = _read({"attachments": {"b": ["image/png", "iVBO"], "a": ["text/plain", ""]}})
     assert write.attachments == (Attachment("b", "image/png", b"\x89PN"), Attachment("a", "text/plain", b""))
