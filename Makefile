@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 SIZE ?= S
 DATA ?= ./runlake-data
 
-.PHONY: help install serve demo test test-all check format bench lock clean
+.PHONY: help install serve demo test test-all compat check format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: $(STAMP) ## everything that needs no long time
 
 test-all: $(STAMP) ## the long tests too
 	$(BIN)/pytest
+
+compat: $(STAMP) ## try the released clients (installs them; needs node) and write docs/compatibility.md
+	PYTHONPATH=tests $(BIN)/python -m compat --write-docs
 
 check: $(STAMP) ## format, lint, types, dependency rules
 	$(BIN)/ruff format --check .

@@ -121,4 +121,17 @@ CLIENTS: Final = (
             "`get_billing_usage`": "the tool asks the hosted service whatever endpoint is set; nothing is billed here",
         },
     ),
+    Client(
+        key="opentelemetry",
+        family="OpenTelemetry: `opentelemetry-sdk`, OpenInference, Traceloop",
+        version="1.45.2, 0.1.66, 0.62.4",
+        script="otel_exporters",
+        requirements=(
+            "opentelemetry-sdk==1.45.2",
+            "opentelemetry-exporter-otlp-proto-http==1.45.2",
+            "openinference-instrumentation-openai==0.1.66",
+            "opentelemetry-instrumentation-openai==0.62.4",
+            "openai==3.54.0",
+        ),
+    ),
 )
