@@ -28,7 +28,7 @@ class Client:
     """One release of one client. Clients of a ``family`` run the same ``script`` and share a table on the page.
 
     ``requirements`` are what pip or npm installs. ``misses`` names features that are known not to work, with the
-    reason that users are told; a feature that works although it is listed fails the test.
+    reason that users are told; a feature that works although it is listed fails the test. ``remark`` is told as well.
     """
 
     key: str
@@ -38,6 +38,7 @@ class Client:
     requirements: tuple[str, ...]
     runtime: Runtime = Runtime.PYTHON
     ignores_python_version: bool = False
+    remark: str = ""
     misses: Mapping[str, str] = field(default_factory=_nothing)
 
 
@@ -109,6 +110,7 @@ CLIENTS: Final = (
         script="cli_commands",
         requirements=("langsmith-cli==0.12.1", "httpx"),  # imported without being asked for
         ignores_python_version=True,
+        remark="The package asks for Python 3.12; on 3.11 it runs with `typing.TypedDict` from `typing_extensions`.",
     ),
     Client(
         key="langsmith-mcp-server",
@@ -116,6 +118,7 @@ CLIENTS: Final = (
         version="0.1.1",
         script="mcp_tools",
         requirements=("langsmith-mcp-server==0.1.1",),
+        remark="Its tools, called over standard input and output.",
         misses={
             "`list_prompts`": NO_PROMPTS,
             "`get_billing_usage`": "the tool asks the hosted service whatever endpoint is set; nothing is billed here",

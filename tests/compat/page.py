@@ -35,6 +35,7 @@ def _family(family: str, trials: Sequence[Trial]) -> str:
     lines = [
         f"## {family}",
         "",
+        *(line for trial in trials if trial.client.remark for line in (trial.client.remark, "")),
         _row("Feature", *(trial.client.version for trial in trials)),
         _row(*["---"] * (len(trials) + 1)),
         *(_row(title, *(_cell(trial, title, notes) for trial in trials)) for title in titles),

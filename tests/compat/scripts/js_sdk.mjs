@@ -305,7 +305,7 @@ const features = {
     const trace = await agent("second");
     await flush();
     const project = (await client.readProject({ projectName: PROJECT })).id;
-    const query = { project_ids: [project], filter: 'search("second")', selects: ["id", "name", "trace_id"] };
+    const query = { project_ids: [project], filter: 'search("second")', selects: ["ID", "NAME", "TRACE_ID"] };
     const found = await all(client.runs.queryV2(query));
     expect(found.some((run) => run.trace_id === trace), true);
     expect((await all(client.threads.query({ project_id: project }))).length > 0, true);

@@ -17,6 +17,8 @@ from langsmith.schemas import Attachment
 from compat.scripts.verdicts import PROJECT, AbsentError, expect, main, need
 
 CLIENT = Client()
+SENDER: dict[str, Any] = {"client": CLIENT}
+"""An argument of ``RunTree`` that every release takes; its types know the newer name alone."""
 PATIENCE_S = 10
 USAGE = {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
 
@@ -124,7 +126,7 @@ def errors() -> None:
 
 
 def run_tree() -> None:
-    root = RunTree(name="tree", run_type="chain", inputs={"a": 1}, client=CLIENT, project_name=PROJECT)
+    root = RunTree(name="tree", run_type="chain", inputs={"a": 1}, project_name=PROJECT, **SENDER)
     root.post()
     child = root.create_child(name="leaf", run_type="tool", inputs={})
     child.post()
@@ -139,7 +141,7 @@ def run_tree() -> None:
 
 
 def distributed() -> None:
-    root = RunTree(name="caller", run_type="chain", inputs={}, client=CLIENT, project_name=PROJECT)
+    root = RunTree(name="caller", run_type="chain", inputs={}, project_name=PROJECT, **SENDER)
     root.post()
     with tracing_context(parent=root.to_headers(), project_name=PROJECT):
         look_up("far", langsmith_extra={"name": "callee", "client": CLIENT})
@@ -294,7 +296,7 @@ def datasets() -> None:
     CLIENT.create_examples(
         inputs=[{"q": 1}, {"q": 2}], outputs=[{"a": 1}, {"a": 2}], splits=["train", "test"], dataset_id=made.id
     )
-    expect(sorted(one.inputs["q"] for one in CLIENT.list_examples(dataset_name=name)), [1, 2])
+    expect(sorted((one.inputs or {})["q"] for one in CLIENT.list_examples(dataset_name=name)), [1, 2])
     test = next(iter(CLIENT.list_examples(dataset_name=name, splits=["test"])))
     CLIENT.update_example(test.id, outputs={"a": 3})
     expect(CLIENT.read_example(test.id).outputs, {"a": 3})
@@ -343,7 +345,7 @@ def v2_runs() -> None:
     trace_id = agent("v2")
     flush()
     project = str(CLIENT.read_project(project_name=PROJECT).id)
-    found = api.runs.query_v2(project_ids=[project], filter='search("v2")', selects=["id", "name", "trace_id"])
+    found = api.runs.query_v2(project_ids=[project], filter='search("v2")', selects=["ID", "NAME", "TRACE_ID"])
     expect(str(trace_id) in {run.trace_id for run in found}, True)
     expect(len(list(api.threads.query(project_id=project))) > 0, True)
 
