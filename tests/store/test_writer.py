@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -17,6 +18,7 @@ from runlake.ingest.sweep import KEPT_US
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunWrite
 from runlake.store.engine import Params, Statement
+from runlake.store.mutations import wait_for_mutations
 from store.harness import START_US, TENANT, Clock, OpenStore, create, end, open_store, patch, run_id
 
 SUMMARY = "id, name, status, inputs, outputs, duration_us, arraySort(tags)"
@@ -160,8 +162,36 @@ def test_a_cursor_of_the_last_minute_finds_what_it_saw(tmp_path: Path) -> None:
         assert store.engine.select(Statement(sql, params.as_tuple())).rows == [[3]]
 
 
+def test_a_sweep_does_not_hold_up_commits_while_the_engine_is_busy(tmp_path: Path) -> None:
+    """Rows beside a needed one go in the background: states first, and marks only when the states are gone."""
+    clock = Clock()
+    with open_store(tmp_path, clock) as store:
+        store.write(create(1), *(create(n) for n in range(2, 20)))
+        store.write(*(end(n) for n in range(2, 20)))
+        clock.us += KEPT_US + 2 * BUCKET_US
+        store.engine.command(Statement("SYSTEM STOP MERGES open_runs"))
+        for _ in range(3):
+            store.writer.run_exclusively(lambda: _ignore(store.writer._sweeper.sweep())).result(10)
+        marks = Statement("SELECT count() FROM open_runs WHERE status = 'settled'")
+        assert store.engine.select(marks).rows == [[18]]
+        store.write(create(30))
+
+        store.engine.command(Statement("SYSTEM START MERGES open_runs"))
+        _sweep(store)
+        assert store.select("id") == [[str(run_id(n))] for n in (*range(1, 20), 30)]
+        left = Statement("SELECT count() FROM open_runs")
+        assert store.engine.select(left).rows == [[2]]
+
+
 def _sweep(store: OpenStore) -> None:
-    store.writer.run_exclusively(lambda: _ignore(store.writer._sweeper.sweep())).result(10)
+    """One whole round, however many calls it takes, and what the engine does for it in the background."""
+    for _ in range(600):
+        store.writer.run_exclusively(lambda: _ignore(store.writer._sweeper.sweep())).result(10)
+        if store.writer._sweeper._half_done is None:
+            wait_for_mutations(store.engine, ("open_runs",), wait_s=30)
+            return
+        time.sleep(0.05)
+    raise AssertionError("the round did not end")
 
 
 def _ignore(_: object) -> None:

@@ -34,7 +34,7 @@ from runlake.store.engine import Engine
 from runlake.store.moment import Moments
 from runlake.store.objects import ObjectStore
 
-_SWEEP_EVERY_S: Final = 15.0
+_SWEEP_EVERY_S: Final = 5.0
 _MAX_COMMIT_BYTES: Final = 64 << 20
 
 
