@@ -16,6 +16,7 @@ from runlake.api.examples import EXAMPLE_HANDLERS
 from runlake.api.experiments import EXPERIMENT_HANDLERS, ExperimentService
 from runlake.config import Settings
 from runlake.object_wiring import ObjectParts
+from runlake.query.memberships import Memberships
 from runlake.query.service import RunQueries
 from runlake.store.comparison_ledger import ComparisonLedger
 from runlake.store.dataset_ledger import DatasetLedger
@@ -63,4 +64,9 @@ def dataset_services(
         now_us=now_us,
         new_id=new_id,
     )
-    return {"datasets": datasets, "examples": examples, "experiments": experiments}
+    return {
+        "datasets": datasets,
+        "examples": examples,
+        "experiments": experiments,
+        "memberships": Memberships(store),
+    }

@@ -30,6 +30,7 @@ from runlake.errors import InvalidError
 from runlake.model.dataset import Example
 from runlake.model.project import Project
 from runlake.model.run_record import RunRecord, RunSelect
+from runlake.query.memberships import Memberships
 from runlake.query.service import RunQueries
 from runlake.store.datasets import ComparisonStore
 from runlake.store.projects import ProjectFilter, ProjectStore
@@ -192,17 +193,22 @@ def _version_of(experiments: Sequence[Project]) -> int | None:
 )
 async def query_results(
     request: AnyRequest,
+    *,
     dataset_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     experiments: NamedDependency[ExperimentService],
     attachment_links: NamedDependency[AttachmentLinks],
+    memberships: NamedDependency[Memberships],
 ) -> Response[bytes]:
     """Examples that the experiments ran on, each with its runs; fewer than `limit` on the last page."""
     query = read_results_query(await read_small_body(request))
     select = (DEFAULT_SELECT - _PAYLOADS) | _PREVIEWS if query.is_preview else DEFAULT_SELECT
     page, _ = await experiments.results(tenant_id, read_path_id(dataset_id, "dataset_id"), query, select)
     link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    encoder = RunEncoder(tenant_id, select, link)
+    datasets = await asyncio.to_thread(
+        memberships.shown, tenant_id, [run for item in page for run in item.runs], select
+    )
+    encoder = RunEncoder(tenant_id, select, link, None, datasets)
     base_url = str(request.base_url)
     return _json(await asyncio.to_thread(_bodies, experiments.examples, base_url, page, encoder.body))
 

@@ -18,6 +18,7 @@ from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.notes import note_headers
 from runlake.api.parameters import read_path_id
 from runlake.model.run_record import RunRecord, RunSelect
+from runlake.query.memberships import Memberships
 from runlake.query.service import ListedRuns, RunQueries
 from runlake.query.shares import Shares
 from runlake.wire.attachment_links import AttachmentLinks
@@ -37,16 +38,18 @@ _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunS
 )
 async def query_runs(
     request: AnyRequest,
+    *,
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
     attachment_links: NamedDependency[AttachmentLinks],
     shares: NamedDependency[Shares],
+    memberships: NamedDependency[Memberships],
 ) -> Response[bytes]:
     """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
     link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    answer = _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link, shares))
+    answer = _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link, shares, memberships))
     answer.headers.update(note_headers(page.notes))
     return answer
 
@@ -76,6 +79,7 @@ async def read_one_run(
     runs: NamedDependency[RunQueries],
     attachment_links: NamedDependency[AttachmentLinks],
     shares: NamedDependency[Shares],
+    memberships: NamedDependency[Memberships],
     session_id: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     start_time: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     exclude_s3_stored_attributes: Annotated[bool, QueryParameter(description="Leave out storage links.")] = False,
@@ -93,11 +97,22 @@ async def read_one_run(
         select |= {RunSelect.MESSAGES}
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
     link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    return _runs_json(request, await asyncio.to_thread(_encode_run, run, tenant_id, select, link, shares))
+    encode = partial(
+        _encode_run, run, tenant_id=tenant_id, select=select, link=link, shares=shares, memberships=memberships
+    )
+    return _runs_json(request, await asyncio.to_thread(encode))
 
 
-def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl, shares: Shares) -> bytes:
-    encoder = RunEncoder(tenant_id, page.select, link, shares.shown_tokens(tenant_id, page.runs, page.select))
+def _encode_page(
+    page: ListedRuns, tenant_id: UUID, link: AttachmentUrl, shares: Shares, memberships: Memberships
+) -> bytes:
+    encoder = RunEncoder(
+        tenant_id,
+        page.select,
+        link,
+        shares.shown_tokens(tenant_id, page.runs, page.select),
+        memberships.shown(tenant_id, page.runs, page.select),
+    )
     return msgspec.json.encode(
         RunsAnswer(
             runs=[encoder.body(run) for run in page.runs],
@@ -109,10 +124,16 @@ def _encode_page(page: ListedRuns, tenant_id: UUID, link: AttachmentUrl, shares:
 
 
 def _encode_run(
-    run: RunRecord, tenant_id: UUID, select: frozenset[RunSelect], link: AttachmentUrl, shares: Shares
+    run: RunRecord,
+    *,
+    tenant_id: UUID,
+    select: frozenset[RunSelect],
+    link: AttachmentUrl,
+    shares: Shares,
+    memberships: Memberships,
 ) -> bytes:
-    tokens = shares.shown_tokens(tenant_id, [run], select)
-    return msgspec.json.encode(RunEncoder(tenant_id, select, link, tokens).body(run))
+    tokens, datasets = shares.shown_tokens(tenant_id, [run], select), memberships.shown(tenant_id, [run], select)
+    return msgspec.json.encode(RunEncoder(tenant_id, select, link, tokens, datasets).body(run))
 
 
 def _runs_json(request: AnyRequest, body: bytes) -> Response[Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from runlake.errors import InvalidError, UserError
+from runlake.errors import FilterError, InvalidError, UserError
 from runlake.fql import Expr, parse_filter
 from runlake.fql.ast import (
     And,
@@ -56,7 +56,10 @@ _TREES: Final = ("inputs", "outputs", "metadata")
 
 def example_matcher(text: str) -> Matcher:
     """What decides whether an example meets a filter; FilterError and InvalidError say what is wrong with it."""
-    expr = parse_filter(text)
+    try:
+        expr = parse_filter(text)
+    except FilterError as error:
+        raise FilterError(error.diagnostics, field="filter") from error
     return (lambda _: True) if expr is None else _matcher(expr)
 
 

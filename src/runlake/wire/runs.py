@@ -7,6 +7,7 @@ have are null. Times are naive UTC with microseconds, costs are decimal strings,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -156,7 +157,6 @@ _NO_DETAILS: Final = _UsageDetails()
 
 _NULL_WHEN_SELECTED: Final = (
     "last_queued_at",
-    "reference_dataset_id",
     "price_model_id",
     "manifest_id",
     "manifest_s3_id",
@@ -168,6 +168,17 @@ _NULL_WHEN_SELECTED: Final = (
     "inserted_at",
 )
 """Fields that this server has nothing to say about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDatasets:
+    """Runs that examples were made from, and the dataset of each example that runs answer."""
+
+    sources: frozenset[str] = frozenset()
+    of_examples: Mapping[str, str] = field(default_factory=dict)
+
+
+_NO_DATASETS: Final = RunDatasets()
 
 
 class RunEncoder:
@@ -182,14 +193,16 @@ class RunEncoder:
         select: frozenset[RunSelect],
         attachment_url: AttachmentUrl | None = None,
         share_tokens: Mapping[str, str] | None = None,
+        datasets: RunDatasets = _NO_DATASETS,
     ) -> None:
+        self._datasets = datasets
         self._attachment_url = attachment_url
         self._share_tokens = share_tokens or {}
         self._tenant_id = tenant_id
         self._select = select
         names = {name.value for name in select}
         self._constants: dict[str, Any] = dict.fromkeys(sorted(names & set(_NULL_WHEN_SELECTED)))
-        self._constants |= dict.fromkeys(sorted(names & {"in_dataset", "trace_upgrade"}), False)
+        self._constants |= dict.fromkeys(sorted(names & {"trace_upgrade"}), False)
         self._makers = [(name.value, maker) for name, maker in _MAKERS.items() if name in select]
         self._wants_details = any(name.value.endswith("_details") for name in select)
 
@@ -202,6 +215,10 @@ class RunEncoder:
             fields["s3_urls"] = self._attachments(run)
         if RunSelect.SHARE_TOKEN in self._select:
             fields["share_token"] = self._share_tokens.get(run.trace_id)
+        if RunSelect.IN_DATASET in self._select:
+            fields["in_dataset"] = run.id in self._datasets.sources
+        if RunSelect.REFERENCE_DATASET_ID in self._select:
+            fields["reference_dataset_id"] = self._datasets.of_examples.get(run.reference_example_id or "")
         return RunBody(
             id=run.id,
             name=run.name,
