@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
 from runlake.store.chdb import ChdbEngine
 from runlake.store.engine import Params, Row, Statement
 from runlake.store.moment import Moments
+from runlake.store.mutations import wait_for_mutations
 from runlake.store.objects import ObjectStore
 from runlake.store.schema import migrate
 
@@ -57,6 +59,24 @@ class OpenStore:
 
     def write(self, *runs: RunWrite, tenant_id: UUID = TENANT) -> None:
         asyncio.run(self.writer.write(IngestBatch(tenant_id=tenant_id, runs=runs)))
+
+    def sweep_once(self) -> None:
+        """One call of the sweeper, between two commits."""
+
+        def sweep() -> None:
+            self.writer._sweeper.sweep()
+
+        self.writer.run_exclusively(sweep).result(10)
+
+    def sweep(self) -> None:
+        """A whole round of sweeping, however many calls it takes, with what the engine does for it in the background."""
+        for _ in range(600):
+            self.sweep_once()
+            if self.writer._sweeper._half_done is None:
+                wait_for_mutations(self.engine, ("open_runs",), wait_s=30)
+                return
+            time.sleep(0.05)
+        raise AssertionError("the round did not end")
 
     def select(self, columns: str, tenant_id: UUID = TENANT, where: str = "1") -> list[Row]:
         """Current runs of the tenant, wherever they lie, by start time; each exactly as a reader must see it."""

@@ -189,7 +189,7 @@ class TestOrphans:
         harness.pass_time(minutes=3)
         assert harness.sweeper.sweep() == 0
         assert harness.files() == sorted([digest_of(LARGE), digest_of(OTHER)])
-        harness.store.writer._sweeper.sweep()
+        harness.store.sweep()
         harness.pass_time(minutes=60)
         assert harness.sweeper.sweep() == 1
         assert harness.files() == [digest_of(OTHER)]

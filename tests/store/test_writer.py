@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -18,7 +17,6 @@ from runlake.ingest.sweep import KEPT_US
 from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunWrite
 from runlake.store.engine import Params, Statement
-from runlake.store.mutations import wait_for_mutations
 from store.harness import START_US, TENANT, Clock, OpenStore, create, end, open_store, patch, run_id
 
 SUMMARY = "id, name, status, inputs, outputs, duration_us, arraySort(tags)"
@@ -128,18 +126,18 @@ def test_settled_rows_are_swept_and_long_open_runs_stay(tmp_path: Path) -> None:
         clock.us += BUCKET_US
         store.write(end(18))
         clock.us += KEPT_US + BUCKET_US
-        _sweep(store)
+        store.sweep()
         assert len(store.select("id")) == 20
         assert store.engine.select(Statement("SELECT count() FROM open_runs")).rows == [[1]]
         assert store.moments.current(TENANT).at(cursor) == store.moments.current(TENANT)
     with open_store(tmp_path, clock) as store:
-        _sweep(store)
+        store.sweep()
         assert len(store.select("id")) == 20
         store.write(end(19))
         assert store.select("status") == [["success"]] * 20
 
         clock.us += KEPT_US + 2 * BUCKET_US
-        _sweep(store)
+        store.sweep()
         assert store.engine.select(Statement("SELECT count() FROM open_runs")).rows == [[0]]
         assert store.select("status") == [["success"]] * 20
 
@@ -152,7 +150,7 @@ def test_a_cursor_of_the_last_minute_finds_what_it_saw(tmp_path: Path) -> None:
         clock.us += KEPT_US + 2 * BUCKET_US
         cursor = store.moments.current(TENANT).visible_version
         store.write(end(0), end(1))
-        _sweep(store)
+        store.sweep()
 
         moment = store.moments.current(TENANT).at(cursor)
         params = Params()
@@ -171,31 +169,16 @@ def test_a_sweep_does_not_hold_up_commits_while_the_engine_is_busy(tmp_path: Pat
         clock.us += KEPT_US + 2 * BUCKET_US
         store.engine.command(Statement("SYSTEM STOP MERGES open_runs"))
         for _ in range(3):
-            store.writer.run_exclusively(lambda: _ignore(store.writer._sweeper.sweep())).result(10)
+            store.sweep_once()
         marks = Statement("SELECT count() FROM open_runs WHERE status = 'settled'")
         assert store.engine.select(marks).rows == [[18]]
         store.write(create(30))
 
         store.engine.command(Statement("SYSTEM START MERGES open_runs"))
-        _sweep(store)
+        store.sweep()
         assert store.select("id") == [[str(run_id(n))] for n in (*range(1, 20), 30)]
         left = Statement("SELECT count() FROM open_runs")
         assert store.engine.select(left).rows == [[2]]
-
-
-def _sweep(store: OpenStore) -> None:
-    """One whole round, however many calls it takes, and what the engine does for it in the background."""
-    for _ in range(600):
-        store.writer.run_exclusively(lambda: _ignore(store.writer._sweeper.sweep())).result(10)
-        if store.writer._sweeper._half_done is None:
-            wait_for_mutations(store.engine, ("open_runs",), wait_s=30)
-            return
-        time.sleep(0.05)
-    raise AssertionError("the round did not end")
-
-
-def _ignore(_: object) -> None:
-    return
 
 
 def test_a_commit_that_fails_half_way_leaves_nothing_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
