@@ -69,7 +69,7 @@ class OpenStore:
         self.writer.run_exclusively(sweep).result(10)
 
     def sweep(self) -> None:
-        """A whole round of sweeping, however many calls it takes, with what the engine does for it in the background."""
+        """A whole round of sweeping, however many calls it takes, and what the engine does for it."""
         for _ in range(600):
             self.sweep_once()
             if self.writer._sweeper._half_done is None:
