@@ -229,7 +229,11 @@ def test_a_deletion_takes_everything_and_says_whose_files_are_left_over(store: S
 FILES = {name: StoredAttachment(name, "text/plain", f"digest of {name}", 1) for name in ("one", "two", "new")}
 CHANGES: Mapping[str, tuple[ExampleChange, dict[str, str]]] = {
     "nothing said": (ExampleChange(id=TENANT), {"one": "one", "two": "two"}),
-    "one added": (ExampleChange(id=TENANT, attachments=(FILES["new"],)), {"one": "one", "two": "two", "new": "new"}),
+    "another sent": (ExampleChange(id=TENANT, attachments=(FILES["new"],)), {"new": "new"}),
+    "one kept, one added": (
+        ExampleChange(id=TENANT, renamed=(), retained=("two",), attachments=(FILES["new"],)),
+        {"two": "two", "new": "new"},
+    ),
     "one kept": (ExampleChange(id=TENANT, renamed=(), retained=("one",)), {"one": "one"}),
     "renamed": (ExampleChange(id=TENANT, renamed=(("one", "uno"),), retained=()), {"uno": "one"}),
     "swapped": (

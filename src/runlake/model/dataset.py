@@ -106,7 +106,7 @@ class ExampleChange:
     """What a patch sets of one example; None leaves as it is.
 
     ``retained`` are the names of attachments to keep and ``renamed`` old names to new ones, both None when nothing was
-    said about attachments; ``attachments`` are added or replace those of their name.
+    said about attachments; ``attachments`` are added to what these keep, or else replace all that there were.
     """
 
     id: UUID

@@ -58,14 +58,17 @@ class ExampleLedger:
     def update(self, tenant_id: UUID, dataset_id: UUID, changes: Sequence[ExampleChange]) -> int:
         """Change examples of a dataset in one version, all or none; NotFoundError names the first that is not there.
 
+        ConflictError names one that is in another dataset (seen in the SDK's tests).
         A change that names another dataset moves its example there. The answer is the version.
         """
         with self._ledger.writing() as connection:
             read_dataset(connection, tenant_id, dataset_id)
             old = _live(connection, tenant_id, [change.id for change in changes])
             for change in changes:
-                if change.id not in old or old[change.id].dataset_id != dataset_id:
+                if change.id not in old:
                     raise NotFoundError(f"the dataset has no example with the id {change.id}", field="id")
+                if old[change.id].dataset_id != dataset_id:
+                    raise ConflictError(f"the example {change.id} is in another dataset", field="id")
             targets = [change.dataset_id or dataset_id for change in changes]
             version = new_version(connection, tenant_id, [dataset_id, *targets], now_us=self._now_us())
             new: dict[UUID, Example] = {}
@@ -258,6 +261,8 @@ def changed(example: Example, change: ExampleChange) -> Example:
         kept = {name: attachments[name] for name in change.retained or ()}
         moved = {new: msgspec.structs.replace(attachments[old], name=new) for old, new in renamed.items()}
         attachments = kept | moved
+    elif change.attachments:
+        attachments = {}  # seen in the SDK's own tests: files sent without operations replace what there was
     attachments |= {file.name: file for file in change.attachments}
     return replace(
         example,
