@@ -18,6 +18,19 @@ exporter's endpoint). This page is written by the tests: `make compat` runs ever
 `make test-all` fails when a client does otherwise than the page says. The programs are in `tests/compat/scripts`.
 
 **yes** works · **no** does not, the note says why · **-** this release does not have it
+
+The integration tests in the Python SDK's repository (as of 0.11.1, commit `bc8dd67`), run by hand with `langsmith`
+0.15.0 on 2026-11-23: of `test_client`, `test_async_client`, `test_runs`, `test_experiment_manager` and `test_v2_*`,
+92 pass, 25 skip themselves, 3 are marked there as failing, and 13 fail:
+
+* 6 want annotation queues and 1 evaluators that run on the server: both are answered with 501
+* 3 are about the client alone and do not fit its release or the libraries around it
+* 2 expect details of tokens (`prompt_token_details` and the like) from `list_runs`, whose `select` does not name
+  them; `read_run` has them
+* 1 asks through v2 for runs since the start of the project, and a project that its first run makes starts a moment
+  after that run
+
+Left out are the tests of prompts, because there is no prompt hub, and one that starts a web server of its own.
 """
 
 
