@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import msgspec
+from litestar.handlers import HTTPRouteHandler
 
 from runlake.api.deletes import DELETE_HANDLERS
 from runlake.model.deletion import DeletionState
@@ -17,6 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "wire" / "deletes.md").read_text(en
 
 def test_every_route_and_method_is_on_the_page() -> None:
     for handler in DELETE_HANDLERS:
+        assert isinstance(handler, HTTPRouteHandler)
         for path in handler.paths:
             shown = re.sub(r"\{\w+:str\}", "{id}", path)
             rows = [line for line in PAGE.splitlines() if re.search(rf"^\|.* {re.escape(shown)}[`?]", line)]

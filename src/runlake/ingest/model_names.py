@@ -21,8 +21,8 @@ def model_of(outputs: Json, metadata: Json, invocation_params: Json, run_type: s
     model = _string(member(metadata, "ls_model_name"))
     if model:
         return model
-    for key in _MODEL_PARAMS if isinstance(invocation_params, dict) else ():
-        model = _string(invocation_params.get(key))
+    for key in _MODEL_PARAMS:
+        model = _string(member(invocation_params, key))
         if model:
             return model
     for path in _MODEL_OUTPUT_PATHS if run_type in MODEL_RUN_TYPES else ():

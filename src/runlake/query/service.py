@@ -15,8 +15,8 @@ from runlake.model.snippet import RunSnippets
 from runlake.model.usage import UsageOf
 from runlake.query.explain import explain_query
 from runlake.query.fetch import RunFetcher
-from runlake.query.lanes import LIGHT, QueryLanes, QueryShape
 from runlake.query.inspection import QueryInspector
+from runlake.query.lanes import LIGHT, QueryLanes, QueryShape
 from runlake.query.listing import Listings
 from runlake.query.names import NameReader
 from runlake.query.notes import Note, notes_on

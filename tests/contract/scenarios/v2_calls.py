@@ -5,6 +5,7 @@ Only the current SDK has it. Two threads of traces are written, the second one w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -281,13 +282,14 @@ def projects() -> Facts:
 
 
 def mistakes() -> Facts:
-    answers = []
-    for call in (
+    answers: list[str | list[Any]] = []
+    calls: list[Callable[[], Any]] = [
         lambda: api().runs.query_v2(project_ids=[project()], filter="eq(nmae, 1)"),
         lambda: api().runs.query_v2(project_ids=[]),
         lambda: api().threads.query(project_id=project(), thread_filter="gt(count, 1)"),
         lambda: api().runs.query_v2(project_ids=[project()], ai_search="slow runs"),
-    ):
+    ]
+    for call in calls:
         try:
             list(call())
             answers.append("no error")

@@ -40,8 +40,10 @@ def where(query: RunQuery, moment: Moment = QUIET) -> str:
         ("and(eq(metadata_key, 'k'), eq(metadata_value, 'v'))", f"(has(metadata_pairs, {{p3:String}}) OR {MORE})"),
         (
             "and(in(metadata_key, ['a', 'b']), eq(metadata_value, 'v'))",
-            "(hasAny(metadata_pairs, {p3:Array(String)}) OR (has(metadata_pairs, '\\0') AND"
-            " hasAny(more_pairs, arrayMap(e -> concat('m', e), {p3:Array(String)}))))",
+            (
+                "(hasAny(metadata_pairs, {p3:Array(String)}) OR (has(metadata_pairs, '\\0') AND"
+                " hasAny(more_pairs, arrayMap(e -> concat('m', e), {p3:Array(String)}))))"
+            ),
         ),
         ("neq(metadata_key, 'k')", f"NOT ((has(metadata_pairs, {{p3:String}}) OR {MORE}))"),
         ('search("word")', "(hasAllTokens(search_text, {p3:Array(String)}))"),

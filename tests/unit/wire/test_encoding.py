@@ -117,7 +117,12 @@ def test_a_zstd_window_beyond_the_allowed_one_is_refused() -> None:
 def test_a_bomb_is_taken_in_small_pieces_and_can_be_stopped(encoding: str) -> None:
     """A few bytes stand for 50 MB; whoever counts the pieces may end it long before that."""
     plain = bytes(50_000_000)
-    bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}[encoding](plain)
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstd.compress,
+    }
+    bomb = packers[encoding](plain)
     claimed: list[int] = []
 
     def claim(size_bytes: int) -> None:

@@ -46,8 +46,8 @@ def test_a_run_query_is_the_same_request_as_in_v1() -> None:
     assert (spec.run_type, spec.error, spec.usage_of, spec.limit) == ("llm", False, UsageOf.SUBTREE, 100)
     assert spec.start_time_to == 1_767_312_000_000_000 - 1, "the upper bound is exclusive"
     assert spec.window_us == DAY_US
-    assert query.selects == {V2Select.ID, V2Select.LATENCY_SECONDS}
-    assert spec.select == {RunSelect.ID, RunSelect.END_TIME}
+    assert query.selects == frozenset({V2Select.ID, V2Select.LATENCY_SECONDS})
+    assert spec.select == frozenset({RunSelect.ID, RunSelect.END_TIME})
 
 
 def test_a_dataset_stands_for_its_experiments_whenever_they_ran() -> None:
@@ -93,7 +93,7 @@ def test_traces_and_threads_ask_for_roots() -> None:
 def test_parameters_of_a_url_are_repeated_or_joined() -> None:
     parameters = {"project_id": [str(PROJECT)], "selects": ["NAME,TURN_NUMBER", "OP"]}
     turns = read_turn_query("t", parameters)
-    assert turns.selects == {ThreadSelect.NAME, ThreadSelect.TURN_NUMBER, ThreadSelect.OP}
+    assert turns.selects == frozenset({ThreadSelect.NAME, ThreadSelect.TURN_NUMBER, ThreadSelect.OP})
     assert (turns.spec.thread, turns.spec.ascending) == ("t", True)
     with pytest.raises(InvalidError, match="go together"):
         read_trace_runs_query(PROJECT, {**parameters, "selects": ["ID"], "min_start_time": ["2026-01-02"]})
