@@ -5,6 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SIZE ?= S
 DATA ?= ./runlake-data
+AT_ONCE ?= -n 3 --dist loadfile
 
 .PHONY: help install serve demo test test-all compat check format bench lock clean
 
@@ -26,10 +27,10 @@ demo: $(STAMP) ## trace a small agent with the real SDK and query it; ends by it
 	$(BIN)/python -m demo
 
 test: $(STAMP) ## everything that needs no long time
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -m 'not slow' $(AT_ONCE)
 
 test-all: $(STAMP) ## the long tests too
-	$(BIN)/pytest
+	$(BIN)/pytest $(AT_ONCE)
 
 compat: $(STAMP) ## try the released clients (installs them; needs node) and write docs/compatibility.md
 	PYTHONPATH=tests $(BIN)/python -m compat --write-docs
