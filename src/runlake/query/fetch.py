@@ -79,30 +79,31 @@ class RunFetcher:
         return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
 
     def one(self, query: RunQuery, moment: Moment) -> RunRecord | None:
-        """The run of a query by a single id; its feedback, and the sums if it is a root, are looked for meanwhile."""
+        """The run of a query by a single id; its feedback is looked for meanwhile."""
         ids = query.ids or ()
         wants_feedback = RunSelect.FEEDBACK_STATS in query.select
         judged = self._helpers.submit(self._feedback, ids, query, moment) if wants_feedback else None
-        wants_sums = query.usage_of is UsageOf.ROOTS_TRACE and bool(query.select & (USAGE_FIELDS | DETAIL_FIELDS))
-        tables = tables_at(moment) if wants_sums else ()
-        sums = [self._helpers.submit(self._sums, ids, ids, query, moment, table) for table in tables]
-        bare = replace(query, select=query.select - {RunSelect.FEEDBACK_STATS})
-        runs = self.page(replace(bare, usage_of=UsageOf.RUN) if wants_sums else bare, moment).runs
+        runs = self.page(replace(query, select=query.select - {RunSelect.FEEDBACK_STATS}), moment).runs
         if judged is not None:
             add_feedback(runs, judged.result())
-        if sums:
-            _show_sums(runs, query, read_usage_by(found.result() for found in sums))
         return next(iter(runs), None)
 
     def _by_id(self, query: RunQuery, moment: Moment, rows: int) -> tuple[list[RunRecord], bool] | None:
         """Runs that were asked for by id, when all of them are found, complete, near the time that their ids tell."""
         narrow = rewrite_id_times(query)
-        if narrow is None or query.after is not None or len(query.ids or ()) > min(rows, FIRST_PIECE_ROWS):
+        wanted = len(query.ids or ())
+        if narrow is None or query.after is not None or wanted > min(rows, FIRST_PIECE_ROWS):
             return None
-        # A complete run is never current in the other table, so finding all of them here is the whole answer.
-        runs = self._piece(narrow, replace(moment, has_open=False), len(query.ids or ()))
-        if len(runs) < len(query.ids or ()) or sum(map(payload_bytes, runs)) > self._limits.max_page_bytes:
+        # A complete run is never current in the other table, so finding all of them here is the whole answer. Few have
+        # objects, so the second place is asked only about what the first does not have.
+        runs: list[RunRecord] = []
+        for place in _places_at(replace(moment, has_open=False), query):
+            runs += self._from_place(narrow, moment, wanted, place)
+            if len(runs) == wanted:
+                break
+        if len(runs) < wanted or sum(map(payload_bytes, runs)) > self._limits.max_page_bytes:
             return None
+        runs.sort(key=_place_in_listing, reverse=query.order is Order.NEWEST_FIRST)
         return runs, False
 
     def _pieces(self, query: RunQuery, moment: Moment, rows: int) -> tuple[list[RunRecord], bool]:

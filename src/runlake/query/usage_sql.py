@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.model.usage import UsageTotals, add_usage
+from runlake.model.usage import UsageTotals, add_maps, add_usage
 from runlake.query.relatives import ANCESTOR_IDS
 from runlake.query.scope import RunScope, RunTable
 from runlake.store.engine import Row
@@ -21,7 +21,7 @@ from runlake.store.engine import Row
 USAGE_COLUMNS: Final = (
     "total_tokens, prompt_tokens, completion_tokens, total_cost, prompt_cost, completion_cost, first_token_time"
 )
-"""What ``USAGE_SUMS`` sums over; ``DETAIL_SUMS`` needs ``card`` beside it."""
+"""What ``USAGE_SUMS`` sums over; details need ``card`` beside it."""
 
 USAGE_SUMS: Final = (
     "sum(total_tokens), sum(prompt_tokens), sum(completion_tokens), sumOrNull(total_cost), sumOrNull(prompt_cost),"
@@ -57,16 +57,30 @@ def detail_sums(details: str) -> tuple[str, ...]:
     return tuple(f"sumMap(mapKeys({found}), mapValues({found}))" for found in (*token_maps, *cost_maps))
 
 
+class _Details(msgspec.Struct, frozen=True, gc=False):
+    """The detail maps of one run; costs are decimal texts."""
+
+    prompt_token_details: dict[str, int] = {}
+    completion_token_details: dict[str, int] = {}
+    prompt_cost_details: dict[str, str] = {}
+    completion_cost_details: dict[str, str] = {}
+
+
+_DETAILS: Final = msgspec.json.Decoder(_Details)
+
+
 def usage_cells(scope: RunScope, *, with_details: bool) -> tuple[str, str]:
     """Columns to select of each run, and the sums over them."""
     if not with_details:
         return USAGE_COLUMNS, USAGE_SUMS
-    return f"{USAGE_COLUMNS}, card", f"{USAGE_SUMS}, {', '.join(detail_sums(scope.columns.details))}"
+    # Added up by ``read_usage``: for the few runs of a page, only to analyse sums over maps takes the engine longer.
+    details = scope.columns.details
+    return f"{USAGE_COLUMNS}, card", f"{USAGE_SUMS}, groupArrayIf({details}, {details} != '')"
 
 
 def read_usage(cells: Sequence[Any]) -> UsageTotals:
-    """The sums in ``USAGE_SUMS``, and those of ``detail_sums`` where they follow."""
-    maps: list[Mapping[str, Any]] = [dict(zip(*pair, strict=True)) for pair in cells[7:11]] or [{}, {}, {}, {}]
+    """The cells of ``usage_cells``: sums, and the details of each run where they follow."""
+    details = [_DETAILS.decode(text) for text in cells[7]] if len(cells) > len(USAGE_FIELDS) + 1 else []
     return UsageTotals(
         total_tokens=int(cells[0]),
         prompt_tokens=int(cells[1]),
@@ -75,11 +89,15 @@ def read_usage(cells: Sequence[Any]) -> UsageTotals:
         prompt_cost=read_cost(cells[4]),
         completion_cost=read_cost(cells[5]),
         first_token_time=cells[6],
-        prompt_token_details=maps[0],
-        completion_token_details=maps[1],
-        prompt_cost_details={name: Decimal(str(cost)) for name, cost in maps[2].items()},
-        completion_cost_details={name: Decimal(str(cost)) for name, cost in maps[3].items()},
+        prompt_token_details=add_maps([each.prompt_token_details for each in details], 0),
+        completion_token_details=add_maps([each.completion_token_details for each in details], 0),
+        prompt_cost_details=add_maps([_costs(each.prompt_cost_details) for each in details], Decimal(0)),
+        completion_cost_details=add_maps([_costs(each.completion_cost_details) for each in details], Decimal(0)),
     )
+
+
+def _costs(texts: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(text) for name, text in texts.items()}
 
 
 def read_cost(cell: Any) -> Decimal | None:
