@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from runlake.ingest.ahead import WORTH_BYTES
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
 from runlake.ingest.object_names import NoteDropped
@@ -99,7 +98,6 @@ def open_store(
     path: Path,
     clock: Clock | None = None,
     *,
-    ahead_from_bytes: int = WORTH_BYTES,
     objects: ObjectStore | None = None,
     note_dropped: NoteDropped | None = None,
 ) -> Iterator[OpenStore]:
@@ -115,7 +113,6 @@ def open_store(
             projects=NamedProjects(),
             prices=CostBook(),
             now_us=clock.now_us,
-            ahead_from_bytes=ahead_from_bytes,
             objects=objects,
             note_dropped=note_dropped,
         )

@@ -1,7 +1,4 @@
-"""Law: any order, split and repetition of a run's writes, with restarts in between, gives the same run, once.
-
-Nor does it matter whether rows are made ahead of the commit: the expected outcome never is, the drawn one may be.
-"""
+"""Law: any order, split and repetition of a run's writes, with restarts in between, gives the same run, once."""
 
 from __future__ import annotations
 
@@ -34,7 +31,6 @@ class Script:
 
     requests: tuple[tuple[RunWrite, ...], ...]
     restarts: frozenset[int]
-    ahead_from_bytes: int = 1 << 30
 
 
 def _fields(number: int) -> dict[str, dict[RunField, FieldValue]]:
@@ -80,7 +76,7 @@ def scripts(draw: st.DrawFn) -> Script:
     bounds = [0, *cuts, len(order)]
     requests = tuple(tuple(order[a:b]) for a, b in pairwise(bounds))
     restarts = frozenset(draw(st.sets(st.integers(1, len(requests)), max_size=2)))
-    return Script(requests, restarts, ahead_from_bytes=draw(st.sampled_from((0, 1 << 30))))
+    return Script(requests, restarts)
 
 
 def _write(kind: WriteKind, number: int, fields: dict[RunField, FieldValue]) -> RunWrite:
@@ -100,7 +96,7 @@ def _outcome(path: Path, script: Script) -> list[Row]:
     clock = Clock()
     remaining = list(enumerate(script.requests))
     while True:
-        with open_store(path, clock, ahead_from_bytes=script.ahead_from_bytes) as store:
+        with open_store(path, clock) as store:
             while remaining:
                 number, request = remaining.pop(0)
                 store.write(*request)

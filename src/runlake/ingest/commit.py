@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from runlake.ingest.ahead import ReadyBatch, ReadyRow, make_row
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.costs import CostBook
-from runlake.ingest.derive import DerivedRun, known_start
+from runlake.ingest.derive import DerivedRun, derive_run, known_start
 from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
 from runlake.ingest.large_payloads import LargePayloads
 from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, names_payloads
@@ -28,6 +27,7 @@ from runlake.ingest.rows import (
     StoredRun,
     encode_head,
     encode_settled,
+    encode_tail,
 )
 from runlake.ingest.tombstones import Tombstones
 from runlake.model.project import Feedback
@@ -95,15 +95,13 @@ class Committer:
         """End the helper threads; the last commit is done."""
         self._helpers.shutdown()
 
-    def commit(self, ready: Sequence[ReadyBatch]) -> None:
+    def commit(self, batches: Sequence[IngestBatch]) -> None:
         """Put every write of the batches on disk and make it visible; on any error nothing of it is visible."""
         self._version = max(self._version, self._now_us())
-        batches = [item.batch for item in ready]
         writes = self._group(batches)
         changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
         feedback = self._tombstones.living_feedback([item for batch in batches for item in batch.feedback])
-        rows = {(item.batch.tenant_id, run_id): row for item in ready for run_id, row in item.rows.items()}
-        self._store(changes, feedback, rows)
+        self._store(changes, feedback)
 
     @property
     def last_version(self) -> int:
@@ -236,20 +234,20 @@ class Committer:
                 seen[run.state.run_id] = Change(key, run, run.state, run.state)
         return sorted(seen.values(), key=lambda change: change.key[1] not in trace_ids)
 
-    def _store(self, changes: Sequence[Change], feedback: Sequence[Feedback], ready: Mapping[RunKey, ReadyRow]) -> None:
+    def _store(self, changes: Sequence[Change], feedback: Sequence[Feedback]) -> None:
         rows = Rows()
         placed: list[tuple[Change, DerivedRun, UUID, int]] = []
         for change in changes:
             session_id = self._session_of(change)
-            row = ready.get(change.key)
-            if row is None or not row.fits(change.after, session_id):
-                payloads = LargePayloads(self._objects, change.key[0])
-                row = make_row(change.after, session_id, now_us=self._now_us(), prices=self._prices, payloads=payloads)
+            payloads = LargePayloads(self._objects, change.key[0])
+            derived = derive_run(change.after, now_us=self._now_us(), prices=self._prices, payloads=payloads)
             version = self.next_version()
-            placed.append((change, row.derived, session_id, version))
+            placed.append((change, derived, session_id, version))
             replaces = 0 if change.stored is None else change.stored.version
             head = encode_head(change.key[0], session_id, version=version, replaces=replaces)
-            (rows.runs if _is_finished(change) else rows.open_runs).append(head + row.tail)
+            (rows.runs if _is_finished(change) else rows.open_runs).append(
+                head + encode_tail(session_id, change.after, derived, payloads)
+            )
         marks = [
             (change.key, self.next_version()) for change in changes if _is_finished(change) and change.key in self._open
         ]

@@ -19,7 +19,6 @@ from typing import Final
 import structlog
 
 from runlake.errors import OverloadedError, RunlakeError, StoreUnavailableError, TooMuchWorkError
-from runlake.ingest.ahead import WORTH_BYTES, ReadyBatch, RowsAhead
 from runlake.ingest.batch import IngestBatch
 from runlake.ingest.commit import Committer
 from runlake.ingest.costs import CostBook
@@ -42,7 +41,7 @@ _MAX_COMMIT_BYTES: Final = 64 << 20
 class Pending:
     """A request that waits for its commit; ``work`` runs in the writer's thread instead, when given."""
 
-    batch: ReadyBatch | None
+    batch: IngestBatch | None
     work: Callable[[], None] | None
     done: Future[None]
 
@@ -93,7 +92,6 @@ class Writer:
         commit_window_ms: int = 2,
         objects: ObjectStore | None = None,
         note_dropped: NoteDropped | None = None,
-        ahead_from_bytes: int = WORTH_BYTES,
     ) -> None:
         self._engine = engine
         self._moments = moments
@@ -115,8 +113,6 @@ class Writer:
             objects=objects,
             note_dropped=note_dropped,
         )
-        self._ahead_from_bytes = ahead_from_bytes
-        self._ahead = RowsAhead(projects=projects, prices=prices, now_us=now_us, objects=objects)
         self._sweeper = Sweeper(
             engine=engine,
             moments=moments,
@@ -154,12 +150,8 @@ class Writer:
 
     async def write(self, batch: IngestBatch) -> None:
         """Return when the batch is on disk and visible; raise, with nothing of it visible, otherwise."""
-        if not batch.runs and not batch.feedback:
-            return
-        size_bytes = batch.size_bytes
-        worth_it = size_bytes >= self._ahead_from_bytes
-        ready = await asyncio.to_thread(self._ahead.prepare, batch) if worth_it else ReadyBatch(batch, size_bytes)
-        await asyncio.wrap_future(self._enqueue(Pending(ready, None, Future())))
+        if batch.runs or batch.feedback:
+            await asyncio.wrap_future(self._enqueue(Pending(batch, None, Future())))
 
     def delete_between_commits(self, work: Callable[[DeletingWriter], None]) -> Future[None]:
         """Run ``work`` between two commits, with what of the writer a deletion has to change."""
@@ -295,8 +287,8 @@ class Writer:
         self._observe_commit(seconds)
         self._last_commit_ms = seconds * 1000
         self._counts[0] += 1
-        self._counts[1] += sum(len(ready.batch.runs) for ready in batches)
-        self._counts[2] += sum(len(ready.batch.feedback) for ready in batches)
+        self._counts[1] += sum(len(batch.runs) for batch in batches)
+        self._counts[2] += sum(len(batch.feedback) for batch in batches)
 
     def _sweep(self) -> None:
         try:
