@@ -1,7 +1,7 @@
 """Token usage of a run, from whichever shape the client reported it in. Total: odd data gives no usage, never an error.
 
-``usage_metadata`` is the documented place and counts for every run type; the shapes of model providers and of LangChain
-count for model calls alone, because other runs often pass a model's answer through.
+What a run says of itself in its metadata counts for every run type. What its outputs hold counts for model calls alone,
+because other runs often pass a model's answer through, and the sums of traces would then count it again.
 """
 
 from __future__ import annotations
@@ -115,9 +115,11 @@ def read_cost(value: Json) -> Decimal | None:
 
 
 def _candidates(outputs: Json, metadata: Json, run_type: str) -> Iterator[Json]:
-    yield member(outputs, "usage_metadata")
+    is_model_call = run_type in MODEL_RUN_TYPES
+    if is_model_call:
+        yield member(outputs, "usage_metadata")
     yield member(metadata, "usage_metadata")
-    if run_type not in MODEL_RUN_TYPES or not isinstance(outputs, dict):
+    if not is_model_call or not isinstance(outputs, dict):
         return
     yield outputs.get("usage")
     llm_output = outputs.get("llm_output")

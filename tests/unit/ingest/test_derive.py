@@ -171,6 +171,7 @@ def test_costs_come_from_the_price_book() -> None:
     derived = _derive(
         {
             RunField.EXTRA: _json(OPENAI),
+            RunField.RUN_TYPE: "llm",
             RunField.OUTPUTS: _json({"usage_metadata": USAGE}),
             RunField.START_TIME: START_US,
         }
@@ -191,7 +192,9 @@ def test_costs_come_from_the_price_book() -> None:
 
 def test_costs_that_the_client_reports_win() -> None:
     usage = {**USAGE, "input_cost": 0.5, "output_cost": 0.25, "input_cost_details": {"cache_read": 0.125}}
-    derived = _derive({RunField.EXTRA: _json(OPENAI), RunField.OUTPUTS: _json({"usage_metadata": usage})})
+    derived = _derive(
+        {RunField.RUN_TYPE: "llm", RunField.EXTRA: _json(OPENAI), RunField.OUTPUTS: _json({"usage_metadata": usage})}
+    )
     assert (derived.prompt_cost, derived.completion_cost, derived.total_cost) == (
         Decimal("0.5"),
         Decimal("0.25"),
@@ -201,7 +204,8 @@ def test_costs_that_the_client_reports_win() -> None:
 
 
 def test_an_unknown_model_has_tokens_and_no_costs() -> None:
-    derived = _derive({RunField.OUTPUTS: _json({"usage_metadata": {"input_tokens": 3, "output_tokens": 4}})})
+    usage = {"usage_metadata": {"input_tokens": 3, "output_tokens": 4}}
+    derived = _derive({RunField.RUN_TYPE: "llm", RunField.OUTPUTS: _json(usage)})
     assert (derived.total_tokens, derived.total_cost, derived.usage_details) == (7, None, b"")
 
 

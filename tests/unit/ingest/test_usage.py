@@ -103,11 +103,15 @@ def test_model_calls_report_in_many_places(outputs: Json) -> None:
 
 
 @pytest.mark.parametrize("run_type", ["llm", "chain", "tool"])
-def test_explicit_usage_counts_for_every_run_type(run_type: str) -> None:
-    assert find_usage({"usage_metadata": PLAIN}, None, run_type) == find_usage(
-        None, {"usage_metadata": PLAIN}, run_type
-    )
-    assert find_usage({"usage_metadata": PLAIN}, None, run_type) is not None
+def test_usage_in_metadata_counts_for_every_run_type(run_type: str) -> None:
+    assert find_usage(None, {"usage_metadata": PLAIN}, run_type) == read_usage(PLAIN) is not None
+
+
+def test_a_run_that_hands_a_models_answer_on_has_no_usage_of_its_own() -> None:
+    """Else a trace whose functions return what the model returned would show its tokens once for each of them."""
+    assert find_usage({"usage_metadata": PLAIN}, None, "llm") == read_usage(PLAIN)
+    assert find_usage({"usage_metadata": PLAIN}, None, "chain") is None
+    assert find_usage({"usage_metadata": PLAIN}, None, "tool") is None
 
 
 def test_explicit_usage_of_outputs_comes_first() -> None:
