@@ -16,6 +16,7 @@ from typing import Final, assert_never
 from runlake.errors import InvalidError
 from runlake.model.export_content import ContentKind
 from runlake.model.run import NO_ID
+from runlake.store import columns as stored
 
 SCHEMA_VERSION: Final = 1
 """Kept in the metadata of every file; a column that changes its meaning or type raises it, a new column does not."""
@@ -91,12 +92,9 @@ def _json(name: str, doc: str) -> ExportColumn:
     return ExportColumn(name=name, type=ColumnType.JSON, sql=f"nullIf({name}, '')", doc=doc)
 
 
-_DETAILS: Final = "JSONExtractString(card, 18)"
-
-
 def _details(name: str, doc: str) -> ExportColumn:
-    found = f"JSONExtractRaw({_DETAILS}, '{name}')"
-    sql = f"if({_DETAILS} = '' OR {found} IN ('', '{{}}', 'null'), NULL, {found})"
+    found = f"JSONExtractRaw({stored.RUN_COLUMNS.details}, '{name}')"
+    sql = f"if({stored.RUN_COLUMNS.details} = '' OR {found} IN ('', '{{}}', 'null'), NULL, {found})"
     return ExportColumn(name=name, type=ColumnType.JSON, sql=sql, doc=doc)
 
 

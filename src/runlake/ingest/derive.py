@@ -24,6 +24,7 @@ from runlake.ingest.usage import NO_USAGE, Costs, TokenUsage, find_usage
 from runlake.model.dotted_order import parse_dotted_order, root_segment
 from runlake.model.pairs import INPUT_LETTER, METADATA_LETTER, OUTPUT_LETTER, text_of
 from runlake.model.run import NO_ID, RunField, RunState, RunStatus, RunType
+from runlake.model.usage import UsageDetails
 from runlake.wire.times import LATEST_US, parse_time
 
 THREAD_KEYS: Final = ("session_id", "conversation_id", "thread_id")
@@ -87,15 +88,6 @@ class _Extra(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     name: Any = None
     time: Any = None
-
-
-class _UsageDetails(msgspec.Struct, frozen=True, gc=False):
-    """JSON of the column ``usage_details``; costs are decimal texts."""
-
-    prompt_token_details: dict[str, int]
-    completion_token_details: dict[str, int]
-    prompt_cost_details: dict[str, str]
-    completion_cost_details: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +279,7 @@ def _details(usage: TokenUsage, prompt_costs: Costs, completion_costs: Costs) ->
     if not (usage.prompt_details or usage.completion_details or prompt_costs or completion_costs):
         return b""
     return msgspec.json.encode(
-        _UsageDetails(
+        UsageDetails(
             dict(usage.prompt_details),
             dict(usage.completion_details),
             {name: format(cost, "f") for name, cost in prompt_costs.items()},

@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final, TypeVar
 
+import msgspec
+
 AmountT = TypeVar("AmountT", int, Decimal)
 
 _NOTHING: Final = Decimal(0)
@@ -23,6 +25,15 @@ class UsageOf(Enum):
     RUN = "run"
     ROOTS_TRACE = "roots trace"
     SUBTREE = "subtree"
+
+
+class UsageDetails(msgspec.Struct, frozen=True, gc=False):
+    """The JSON of ``usage_details``, of one run or of several: tokens and costs by name, costs as decimal texts."""
+
+    prompt_token_details: dict[str, int] = {}
+    completion_token_details: dict[str, int] = {}
+    prompt_cost_details: dict[str, str] = {}
+    completion_cost_details: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.model.usage import UsageTotals, add_maps, add_usage
+from runlake.model.usage import UsageDetails, UsageTotals, add_maps, add_usage
 from runlake.query.relatives import ANCESTOR_IDS
 from runlake.query.scope import RunScope, RunTable
 from runlake.store.engine import Row
@@ -57,16 +57,7 @@ def detail_sums(details: str) -> tuple[str, ...]:
     return tuple(f"sumMap(mapKeys({found}), mapValues({found}))" for found in (*token_maps, *cost_maps))
 
 
-class _Details(msgspec.Struct, frozen=True, gc=False):
-    """The detail maps of one run; costs are decimal texts."""
-
-    prompt_token_details: dict[str, int] = {}
-    completion_token_details: dict[str, int] = {}
-    prompt_cost_details: dict[str, str] = {}
-    completion_cost_details: dict[str, str] = {}
-
-
-_DETAILS: Final = msgspec.json.Decoder(_Details)
+_DETAILS: Final = msgspec.json.Decoder(UsageDetails)
 
 
 def usage_cells(scope: RunScope, *, with_details: bool) -> tuple[str, str]:
@@ -143,13 +134,13 @@ def show_usage(run: RunRecord, usage: UsageTotals, *, with_details: bool, with_f
     if with_first_token:
         run.first_token_time = usage.first_token_time
     if with_details:
-        maps = {
-            "prompt_token_details": usage.prompt_token_details,
-            "completion_token_details": usage.completion_token_details,
-            "prompt_cost_details": _texts(usage.prompt_cost_details),
-            "completion_cost_details": _texts(usage.completion_cost_details),
-        }
-        run.usage_details = msgspec.json.encode(maps) if any(maps.values()) else None
+        details = UsageDetails(
+            dict(usage.prompt_token_details),
+            dict(usage.completion_token_details),
+            _texts(usage.prompt_cost_details),
+            _texts(usage.completion_cost_details),
+        )
+        run.usage_details = None if details == UsageDetails() else msgspec.json.encode(details)
 
 
 def _texts(costs: Mapping[str, Decimal]) -> dict[str, str]:

@@ -113,10 +113,6 @@ class ObjectStore:
         for run_id in run_ids:
             self._bucket.delete_below(run_prefix(tenant_id, run_id))
 
-    def delete_tenant(self, tenant_id: UUID) -> None:
-        """Remove every object of the tenant."""
-        self._bucket.delete_below(f"{tenant_id}/")
-
     def _stored_chunks(self, path: str) -> Iterator[bytes]:
         start = 0
         while chunk := self._bucket.read(path, start, CHUNK_BYTES):
