@@ -219,7 +219,7 @@ def _progress(output: Path | None) -> Iterator[Any]:
         yield None
         return
     from rich.console import Console  # noqa: PLC0415 -- slow; not for --help
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 -- as above
 
     columns = (
         TextColumn("{task.fields[rows]:,} rows"),
