@@ -99,7 +99,7 @@ _DRAFTS = st.builds(
     parent=st.integers(0, 3),
     delay_s=st.integers(0, 2),
     name=st.sampled_from(NAMES),
-    run_type=st.sampled_from(["llm", "chain", "tool"]),
+    run_type=st.sampled_from(["llm", "llm", "chain", "tool"]),
     life=st.sampled_from(["done", "done", "open", "amended"]),
     latency_ms=st.sampled_from([0, 500, 5000, 5001, 12_000]),
     first_token_ms=st.sampled_from([None, 100, 2000]),
@@ -176,6 +176,7 @@ def _assemble(drafts: list[_Draft]) -> Population:
 
 def _record(draft: _Draft, run_id: UUID, session_id: UUID, start_time: int, parent: Record | None) -> Record:
     is_open = draft.life == "open"
+    tokens = None if is_open else _counted_tokens(draft)
     order = root_segment(start_time, run_id)
     if parent is not None:
         order = append_segment(parent.dotted_order, start_time, run_id)
@@ -197,18 +198,24 @@ def _record(draft: _Draft, run_id: UUID, session_id: UUID, start_time: int, pare
         inputs=None if draft.inputs is None else json.dumps(draft.inputs, ensure_ascii=draft.is_ascii),
         outputs=None if is_open else _json(_outputs(draft)),
         feedback=_marks(draft),
-        tokens=(0, 0) if is_open or draft.tokens is None else draft.tokens,
-        costs=(Decimal("0.25"), Decimal("0.5")) if not is_open and draft.tokens and draft.has_costs else None,
+        tokens=tokens or (0, 0),
+        costs=(Decimal("0.25"), Decimal("0.5")) if tokens and draft.has_costs else None,
         details={} if is_open else _details(draft),
         attachments=("a",) if draft.has_example else (),
     )
 
 
+def _counted_tokens(draft: _Draft) -> tuple[int, int] | None:
+    """What outputs say of tokens counts for the calls of a model alone."""
+    return draft.tokens if draft.run_type == "llm" else None
+
+
 def _details(draft: _Draft) -> dict[str, Decimal]:
     found = {}
-    if draft.tokens and draft.tokens[0]:
-        found["prompt_token_details.cache_read"] = Decimal(draft.tokens[0] - 1)
-    if draft.tokens and draft.has_costs:
+    tokens = _counted_tokens(draft)
+    if tokens and tokens[0]:
+        found["prompt_token_details.cache_read"] = Decimal(tokens[0] - 1)
+    if tokens and draft.has_costs:
         found["completion_cost_details.reasoning"] = Decimal("0.000125")
     return found
 

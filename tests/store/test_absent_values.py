@@ -58,6 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
             create(
                 1,
                 name="agent",
+                run_type="llm",
                 parent_run_id=run_id(3),
                 reference_example_id=UUID(int=0xE1),
                 error="boom",

@@ -64,7 +64,10 @@ ENDINGS = (
     patch(
         3,
         end_time=START_US + 9 * SECOND_US,
-        outputs=b'{"usage_metadata":{"input_tokens":3,"output_tokens":4,"input_cost":0.1,"output_cost":0.2,"total_cost":0.3}}',
+        extra=(
+            b'{"metadata":{"usage_metadata":{"input_tokens":3,"output_tokens":4,'
+            b'"input_cost":0.1,"output_cost":0.2,"total_cost":0.3}}}'
+        ),
     ),
     end(4),
     end(6),
