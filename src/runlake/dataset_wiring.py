@@ -14,6 +14,7 @@ from runlake.api.example_files import ExampleFiles
 from runlake.api.example_service import ExampleService
 from runlake.api.examples import EXAMPLE_HANDLERS
 from runlake.api.experiments import EXPERIMENT_HANDLERS, ExperimentService
+from runlake.api.v2_datasets import V2_DATASET_HANDLERS
 from runlake.config import Settings
 from runlake.object_wiring import ObjectParts
 from runlake.query.memberships import Memberships
@@ -25,6 +26,7 @@ from runlake.store.ledger import Ledger
 
 ALL_DATASET_HANDLERS: Final[tuple[Any, ...]] = (
     *DATASET_HANDLERS,
+    *V2_DATASET_HANDLERS,
     *EXAMPLE_HANDLERS,
     *EXPERIMENT_HANDLERS,
     *DATASET_FILE_HANDLERS,

@@ -102,6 +102,34 @@ def test_projects_are_made_changed_and_listed(called: Outcome) -> None:
     assert (facts["listed"], facts["counts"], facts["costs"]) == (2, [0, 8], [0, 2.0])
 
 
+def test_datasets_are_walked_in_any_order(called: Outcome) -> None:
+    facts = called["datasets"]
+    assert (facts["walk"], facts["by name"]) == (["c", "b", "a"], ["a", "b", "c", "d"])
+    assert facts["by experiment"][0] == "b"
+    assert sorted(facts["by experiment"]) == ["a", "b", "c", "d"]
+    assert (facts["examples"], facts["excluded"]) == ([1], [[None, 1]])
+    assert facts["wanted"] == [["c", "c", "UTC"]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=garbage", "cursor=WyJuYW1lIix0cnVlLCJhIiwxXQ", "exclude=name", "sort_by=size", "page_size=0"],
+)
+def test_a_list_of_datasets_refuses_what_it_cannot_read(live_server: str, query: str) -> None:
+    answer = httpx.get(f"{live_server}/v2/datasets?{query}")
+    assert answer.status_code in (400, 422)
+    assert query.partition("=")[0] in answer.text
+
+
+def test_a_cursor_of_datasets_belongs_to_one_order(live_server: str) -> None:
+    for number in range(2):
+        assert httpx.post(f"{live_server}/datasets", json={"name": f"in order {number}"}).status_code == 200
+    page = httpx.get(f"{live_server}/v2/datasets?page_size=1&sort_by=name").json()
+    other = httpx.get(f"{live_server}/v2/datasets", params={"cursor": page["next_cursor"], "sort_by": "created_at"})
+    assert other.status_code in (400, 422)
+    assert "another order" in other.json()["detail"]
+
+
 def test_runs_of_all_experiments_on_a_dataset_are_one_list(live_server: str) -> None:
     dataset = "01990000-0000-7000-8000-00000000da7a"
     body = {"reference_dataset_id": dataset, "selects": ["NAME"]}

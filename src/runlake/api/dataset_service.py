@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, Literal, cast
 from uuid import UUID
 
 from runlake.api.example_files import ExampleFiles
 from runlake.api.schema_check import check_schema
 from runlake.errors import NotFoundError, UserError
-from runlake.model.dataset import LATEST, Dataset, DatasetCounts, DatasetVersion
+from runlake.model.dataset import LATEST, Dataset, DatasetCounts, DatasetPlace, DatasetVersion
 from runlake.store.datasets import DatasetChanges, DatasetFilter, DatasetStore
 from runlake.wire.containment import holds, read_wanted
 from runlake.wire.datasets import (
@@ -28,8 +29,8 @@ from runlake.wire.datasets import (
 from runlake.wire.json_text import decode_value
 from runlake.wire.times import parse_time
 
-_BY_COUNTS: Final[dict[str, Callable[[DatasetCounts], int]]] = {
-    "last_session_start_time": lambda counts: counts.last_experiment_start or 0,
+_BY_COUNTS: Final[dict[str, Callable[[DatasetCounts], int | None]]] = {
+    "last_session_start_time": lambda counts: counts.last_experiment_start,
     "example_count": lambda counts: counts.examples,
     "session_count": lambda counts: counts.experiments,
 }
@@ -39,12 +40,13 @@ DATASET_SORTS: Final = (*_BY_COLUMN, *_BY_COUNTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetListing:
-    """What a listing asks for, typed."""
+    """What a listing asks for, typed; it begins ``after`` a place in its order, or at an ``offset``."""
 
     wanted: DatasetFilter
     metadata: str | None = None
     sort_by: str = "created_at"
     descending: bool = True
+    after: DatasetPlace | None = None
     offset: int = 0
     limit: int = 100
 
@@ -81,19 +83,19 @@ class DatasetService:
     def delete(self, tenant_id: UUID, dataset_ids: Sequence[UUID]) -> None:
         self.files.delete(tenant_id, self.store.delete(tenant_id, tuple(dict.fromkeys(dataset_ids))))
 
-    def list(self, tenant_id: UUID, listing: DatasetListing) -> Sequence[DatasetBody]:
-        by_counts = _BY_COUNTS.get(listing.sort_by)
-        if by_counts is None and listing.metadata is None:
-            page = self._page(tenant_id, listing, offset=listing.offset, limit=listing.limit)
-            return self._bodies(tenant_id, page)
-        found = self._page(tenant_id, listing, offset=0, limit=None)
-        if listing.metadata is not None:
-            wanted = read_wanted(listing.metadata, "metadata")
-            found = [dataset for dataset in found if holds(_metadata(dataset), wanted)]
-        if by_counts is not None:
-            counts = self.store.counts(tenant_id, [dataset.id for dataset in found])
-            found = sorted(found, key=lambda dataset: by_counts(counts[dataset.id]), reverse=listing.descending)
-        return self._bodies(tenant_id, found[listing.offset : listing.offset + listing.limit])
+    def list(self, tenant_id: UUID, listing: DatasetListing) -> tuple[Sequence[DatasetBody], DatasetPlace | None]:
+        """A page, and the place of its last dataset when there are more."""
+        until = listing.offset + listing.limit + 1
+        if listing.sort_by in _BY_COLUMN and listing.metadata is None:
+            found = self._rows(tenant_id, listing, limit=until)
+        elif listing.sort_by in _BY_COLUMN:
+            found = _with_metadata(self._rows(tenant_id, listing, limit=None), listing.metadata)
+        else:
+            found = self._by_counts(tenant_id, listing)
+        page, rest = found[listing.offset : until - 1], found[until - 1 :]
+        counts = self.store.counts(tenant_id, [dataset.id for dataset in page])
+        bodies = [dataset_body(dataset, counts[dataset.id]) for dataset in page]
+        return bodies, _place(listing.sort_by, page[-1], counts[page[-1].id]) if page and rest else None
 
     def versions(
         self, tenant_id: UUID, dataset_id: UUID, *, search: str | None, offset: int, limit: int
@@ -145,23 +147,31 @@ class DatasetService:
                 return DatasetVersion(as_of=moment)
             raise
 
-    def _page(self, tenant_id: UUID, listing: DatasetListing, *, offset: int, limit: int | None) -> Sequence[Dataset]:
-        by = listing.sort_by if listing.sort_by in _BY_COLUMN else "created_at"
+    def _rows(self, tenant_id: UUID, listing: DatasetListing, *, limit: int | None) -> Sequence[Dataset]:
+        """In the order of a column, from the listing's place on."""
         return self.store.list(
             tenant_id,
             listing.wanted,
-            by=cast("Literal['name', 'created_at', 'modified_at']", by),
+            by=cast("Literal['name', 'created_at', 'modified_at']", listing.sort_by),
             descending=listing.descending,
-            offset=offset,
+            after=listing.after,
             limit=limit,
         )
 
-    def _body(self, dataset: Dataset) -> DatasetBody:
-        return self._bodies(dataset.tenant_id, [dataset])[0]
+    def _by_counts(self, tenant_id: UUID, listing: DatasetListing) -> Sequence[Dataset]:
+        """In the order of something counted, from the listing's place on; those without a value last in both orders."""
+        rows = self.store.list(tenant_id, listing.wanted, by="created_at", descending=True)
+        found = _with_metadata(rows, listing.metadata)
+        counts = self.store.counts(tenant_id, [dataset.id for dataset in found])
+        places = [(_place(listing.sort_by, dataset, counts[dataset.id]), dataset) for dataset in found]
+        ranked = sorted(((_rank(place, listing.descending), dataset) for place, dataset in places), key=itemgetter(0))
+        if listing.after is None:
+            return [dataset for _, dataset in ranked]
+        last = _rank(listing.after, listing.descending)
+        return [dataset for rank, dataset in ranked if rank > last]
 
-    def _bodies(self, tenant_id: UUID, datasets: Sequence[Dataset]) -> Sequence[DatasetBody]:
-        counts = self.store.counts(tenant_id, [dataset.id for dataset in datasets])
-        return [dataset_body(dataset, counts[dataset.id]) for dataset in datasets]
+    def _body(self, dataset: Dataset) -> DatasetBody:
+        return dataset_body(dataset, self.store.counts(dataset.tenant_id, [dataset.id])[dataset.id])
 
 
 def read_moment(text: str) -> int | None:
@@ -172,6 +182,23 @@ def read_moment(text: str) -> int | None:
         return parse_time(text)
     except UserError:
         return None
+
+
+def _place(sort_by: str, dataset: Dataset, counts: DatasetCounts) -> DatasetPlace:
+    count = _BY_COUNTS.get(sort_by)
+    return DatasetPlace(getattr(dataset, sort_by) if count is None else count(counts), dataset.id)
+
+
+def _rank(place: DatasetPlace, descending: bool) -> tuple[bool, int, int]:
+    value, sign = cast("int | None", place.value), -1 if descending else 1
+    return value is None, sign * (value or 0), sign * place.id.int
+
+
+def _with_metadata(datasets: Sequence[Dataset], metadata: str | None) -> Sequence[Dataset]:
+    if metadata is None:
+        return datasets
+    wanted = read_wanted(metadata, "metadata")
+    return [dataset for dataset in datasets if holds(_metadata(dataset), wanted)]
 
 
 def _metadata(dataset: Dataset) -> object:

@@ -87,7 +87,8 @@ async def list_datasets(
         offset=offset,
         limit=limit,
     )
-    return list(await asyncio.to_thread(datasets.list, tenant_id, listing))
+    found, _ = await asyncio.to_thread(datasets.list, tenant_id, listing)
+    return list(found)
 
 
 @get("/datasets/{dataset_id:str}", access=Access.READ, summary="Read a dataset")

@@ -62,6 +62,14 @@ class DatasetCounts:
     last_experiment_start: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DatasetPlace:
+    """Where a dataset stands in a sorted listing: what it is sorted by, None where it has no such value, and its id."""
+
+    value: str | int | None
+    id: UUID
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetVersion:
     """One version and the tags that point to it."""

@@ -14,7 +14,16 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from runlake.errors import ConflictError, NotFoundError
-from runlake.model.dataset import ALWAYS, LATEST, Dataset, DatasetCounts, DatasetDiff, DatasetVersion, DataType
+from runlake.model.dataset import (
+    ALWAYS,
+    LATEST,
+    Dataset,
+    DatasetCounts,
+    DatasetDiff,
+    DatasetPlace,
+    DatasetVersion,
+    DataType,
+)
 from runlake.store.dataset_schema import (
     COMPARATIVE_EXPERIMENTS,
     DATASET_SHARES,
@@ -58,6 +67,7 @@ class DatasetLedger:
         *,
         by: Literal["name", "created_at", "modified_at"],
         descending: bool,
+        after: DatasetPlace | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Dataset]:
@@ -70,6 +80,9 @@ class DatasetLedger:
             .offset(offset)
             .limit(limit)
         )
+        if after is not None:
+            here, there = sa.tuple_(*keys), sa.tuple_(sa.literal(after.value), sa.literal(after.id, sa.Uuid))
+            query = query.where(here < there if descending else here > there)
         with self._ledger.reading() as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
 

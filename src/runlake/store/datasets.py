@@ -12,6 +12,7 @@ from runlake.model.dataset import (
     Dataset,
     DatasetCounts,
     DatasetDiff,
+    DatasetPlace,
     DatasetVersion,
     DataType,
     Example,
@@ -68,6 +69,7 @@ class DatasetStore(Protocol):
         *,
         by: Literal["name", "created_at", "modified_at"],
         descending: bool,
+        after: DatasetPlace | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Dataset]: ...

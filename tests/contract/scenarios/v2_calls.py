@@ -281,6 +281,28 @@ def projects() -> Facts:
     }
 
 
+def datasets() -> Facts:
+    """Three of them, one with an experiment; the walk goes on when one more is made in the middle of it."""
+    name = f"{PROJECT} dataset"
+    made = [client().create_dataset(f"{name} {letter}", metadata={"kind": letter}) for letter in "abc"]
+    client().create_example(inputs={"a": 1}, dataset_id=made[1].id)
+    client().create_project(f"{name} experiment", reference_dataset_id=made[1].id)
+    listed = api().datasets.list_v2
+    first = listed(name_contains=name, page_size=2)
+    client().create_dataset(f"{name} d")
+    by_experiment = listed(name_contains=name, sort_by="last_session_start_time", sort_order="asc", page_size=1)
+    excluded = listed(id=[str(made[1].id)], exclude=["example_count"])
+    wanted = listed(metadata='{"kind": "c"}', name_contains=name, data_type=["kv", "chat"])
+    return {
+        "walk": [dataset.name[-1] for dataset in first],
+        "by name": [dataset.name[-1] for dataset in listed(name_contains=name, sort_by="name", page_size=1)][::-1],
+        "by experiment": [dataset.name[-1] for dataset in by_experiment],
+        "examples": [dataset.example_count for dataset in listed(name=f"{name} b")],
+        "excluded": [[dataset.example_count, dataset.session_count] for dataset in excluded],
+        "wanted": [[dataset.name[-1], dataset.metadata["kind"], dataset.created_at.tzname()] for dataset in wanted],
+    }
+
+
 def mistakes() -> Facts:
     answers: list[str | list[Any]] = []
     calls: list[Callable[[], Any]] = [
@@ -312,6 +334,7 @@ if __name__ == "__main__":
             shares,
             shared_thread,
             projects,
+            datasets,
             mistakes,
         ]
     )
