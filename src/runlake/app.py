@@ -209,6 +209,7 @@ def _services(
         lanes=operations.lanes,
         now_us=now_us,
         objects=parts.objects,
+        silent_after_us=settings.silent_after_seconds * 1_000_000,
     )
     feedback = FeedbackParts(engine=engine, moments=moments, ledger=ledger, writer=writer, now_us=now_us, new_id=new_id)
     ingest = IngestService(

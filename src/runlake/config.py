@@ -219,6 +219,11 @@ class Settings:
         "Bucket for attachments and large payloads, such as s3://bucket/path; the folder objects of data when not set.",
         kind="text",
     )
+    silent_after_seconds: int = _setting(
+        3600,
+        "Time without a write after which answers mark a pending run with silent_seconds; 0 marks none.",
+        maximum=10 * 365 * 86400,
+    )
     attachment_link_seconds: int = _setting(
         3600, "How long a link to an attachment works, in seconds.", minimum=60, maximum=7 * 86400
     )

@@ -105,9 +105,10 @@ class FeedbackSummary:
 class RunRecord:
     """One run of a page. What was not asked for, and what the run does not have, is None or its default.
 
-    ``children`` and ``direct_children`` are ids in order of start; ``usage_details`` is JSON with the four detail maps.
-    The one record that is filled in steps (the row, then its feedback, then its relatives), so it is not frozen;
-    nothing changes it once ``query.fetch`` has handed it out.
+    ``children`` and ``direct_children`` are ids in order of start; ``usage_details`` is JSON with the four detail maps;
+    ``silent_us`` is how long nothing was heard of a run without an end, once that is worth telling.
+    The one record that is filled in steps (the row, then feedback, relatives, silence), so it is not frozen;
+    nothing changes it once ``query.service`` has handed it out.
     """
 
     id: str
@@ -145,3 +146,4 @@ class RunRecord:
     feedback: dict[str, FeedbackSummary] | None = None
     children: list[str] | None = None
     direct_children: list[str] | None = None
+    silent_us: int | None = None

@@ -29,6 +29,7 @@ from runlake.query.read_request import (
     wanted_stats,
 )
 from runlake.query.request import MAX_PAGE_ROWS, QueryLimits, RunQuery
+from runlake.query.silence import SILENT_AFTER_US, mark_silent
 from runlake.query.snippets import find_snippets, with_searched_fields
 from runlake.query.stats import StatsReader
 from runlake.store.engine import Engine
@@ -67,6 +68,7 @@ class RunQueries:
         lanes: QueryLanes,
         now_us: Callable[[], int],
         objects: ObjectStore | None = None,
+        silent_after_us: int = SILENT_AFTER_US,
     ) -> None:
         self._engine = engine
         self._moments = moments
@@ -74,6 +76,8 @@ class RunQueries:
         self._limits = limits
         self._listings = Listings(moments=moments, live_projects=live_projects, cursors=cursors, now_us=now_us)
         self._lanes = lanes
+        self._now_us = now_us
+        self._silent_after_us = silent_after_us
         # One for each lane, because a fetcher has threads of its own that a slow page keeps for itself.
         self._light_fetcher = RunFetcher(engine, limits, objects)
         self._search_fetcher = RunFetcher(engine, limits, objects)
@@ -126,6 +130,7 @@ class RunQueries:
         query, moment = with_searched_fields(listing.query) if spec.snippets else listing.query, listing.moment
         fetcher = self._light_fetcher if shape in LIGHT else self._search_fetcher
         page = fetcher.page(query, moment)
+        self._mark_silent(page.runs)
         token = None
         if page.next_after is not None and spec.paginate:
             token = self._listings.token(listing, page.next_after)
@@ -148,6 +153,7 @@ class RunQueries:
         while page.next_after is not None:
             page = fetcher.page(replace(listing.query, after=page.next_after), listing.moment)
             runs += page.runs
+        self._mark_silent(runs)
         return runs
 
     def _run(
@@ -169,7 +175,11 @@ class RunQueries:
         run = self._light_fetcher.one(query, self._moments.current(tenant_id))
         if run is None:
             raise NotFoundError(f"no run has the id {run_id}", field="run_id")
+        self._mark_silent([run])
         return run
+
+    def _mark_silent(self, runs: list[RunRecord]) -> None:
+        mark_silent(runs, now_us=self._now_us(), after_us=self._silent_after_us)
 
     def _read_stats(self, spec: RunQuerySpec, tenant_id: UUID) -> ReadStats:
         query = read_run_query(spec, tenant_id=tenant_id, live_projects=self._live_projects)

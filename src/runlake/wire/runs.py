@@ -50,7 +50,7 @@ class AttachmentBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RunBody(msgspec.Struct, kw_only=True, gc=False):
-    """One run. The first ten fields are always there."""
+    """One run. The first ten fields are always there; ``silent_seconds`` is ours, on pending runs nobody hears of."""
 
     id: str
     name: str
@@ -62,6 +62,7 @@ class RunBody(msgspec.Struct, kw_only=True, gc=False):
     app_path: str
     start_time: str
     execution_order: int = 1
+    silent_seconds: int | UnsetType = UNSET
     end_time: str | UnsetType | None = UNSET
     inputs: msgspec.Raw | UnsetType | None = UNSET
     outputs: msgspec.Raw | UnsetType | None = UNSET
@@ -229,6 +230,7 @@ class RunEncoder:
             session_id=run.session_id,
             app_path=app_path(self._tenant_id, run),
             start_time=format_time(run.start_time),
+            silent_seconds=silent_seconds(run),
             **self._constants,
             **fields,
         )
@@ -257,6 +259,11 @@ class RunEncoder:
 
 def _full_or_none(details: msgspec.Raw) -> msgspec.Raw | None:
     return None if bytes(details) in (b"{}", b"null") else details
+
+
+def silent_seconds(run: RunRecord) -> int | UnsetType:
+    """For how long nothing was heard of an open run; only there where its end may never come (our choice)."""
+    return UNSET if run.silent_us is None else run.silent_us // 1_000_000
 
 
 def _raw(payload: bytes | None) -> msgspec.Raw | None:

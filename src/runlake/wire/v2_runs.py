@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from runlake.model.run_record import FeedbackSummary, RunRecord
-from runlake.wire.runs import app_path, parent_ids
+from runlake.wire.runs import app_path, parent_ids, silent_seconds
 from runlake.wire.times import format_time
 from runlake.wire.v2_selects import ThreadSelect, V2Select
 
@@ -54,6 +54,7 @@ class RunBodyV2(msgspec.Struct, kw_only=True, gc=False):
     name: str | UnsetType = UNSET
     run_type: str | UnsetType = UNSET
     status: str | UnsetType = UNSET
+    silent_seconds: int | UnsetType = UNSET
     start_time: str | UnsetType = UNSET
     end_time: str | UnsetType | None = UNSET
     latency_seconds: float | UnsetType | None = UNSET
@@ -198,6 +199,8 @@ class RunEncoderV2:
     def __init__(self, selects: frozenset[V2Select], links: Links) -> None:
         self._links = links
         self._makers = [(name.value.lower(), _MAKERS[name]) for name in sorted(selects)]
+        if V2Select.STATUS in selects:
+            self._makers.append(("silent_seconds", lambda run, _: silent_seconds(run)))
 
     def body(self, run: RunRecord) -> RunBodyV2:
         """The wire object of a run."""
