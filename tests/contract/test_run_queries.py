@@ -55,6 +55,34 @@ def test_an_answer_has_the_shape_that_clients_read(live_server: str, project: st
     assert run["completion_token_details"] is None
 
 
+def test_details_come_along_with_their_numbers(live_server: str) -> None:
+    """Unasked only where a run has some; a root's only when it is the only run of its trace that has any."""
+    project_id, lonely, root, child, plain = (str(uuid4()) for _ in range(5))
+    times = {"start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"}
+    shared = {"session_id": project_id, "name": "n", "run_type": "llm", **times}
+    usage = {"input_tokens": 3, "output_tokens": 4, "input_token_details": {"cache_read": 1}, "input_cost": 0.5}
+    for run in (
+        {"id": lonely, "outputs": {"usage_metadata": usage}},
+        {"id": root, "outputs": {"usage_metadata": usage}},
+        {"id": child, "trace_id": root, "parent_run_id": root, "outputs": {"usage_metadata": usage}},
+        {"id": plain},
+    ):
+        assert httpx.post(f"{live_server}/runs", json={**shared, **run}).status_code == 202
+    numbers = ["prompt_tokens", "completion_tokens"]
+    along = {run["id"]: run for run in query(live_server, session=[project_id], select=numbers)["runs"]}
+    assert {key: run.get("prompt_token_details", "absent") for key, run in along.items()} == {
+        lonely: {"cache_read": 1},
+        root: "absent",
+        child: {"cache_read": 1},
+        plain: "absent",
+    }
+    assert "completion_token_details" not in along[lonely]
+    assert "prompt_cost_details" not in along[lonely]
+    asked = query(live_server, session=[project_id], select=[*numbers, "prompt_token_details"])["runs"]
+    assert {run["id"]: run["prompt_token_details"] for run in asked}[root] == {"cache_read": 2}
+    assert query(live_server, id=[child], select=["total_tokens"])["runs"][0].get("prompt_token_details") is None
+
+
 def test_payloads_come_back_byte_for_byte(live_server: str, project: str) -> None:
     text = httpx.post(f"{live_server}/runs/query", json={"session": [project], "select": ["inputs"]}).text
     assert text.count(INPUTS) == 5

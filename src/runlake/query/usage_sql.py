@@ -124,7 +124,12 @@ def read_usage_by(tables: Iterable[Iterable[Row]]) -> dict[str, UsageTotals]:
 
 
 def show_usage(run: RunRecord, usage: UsageTotals, *, with_details: bool, with_first_token: bool) -> None:
-    """Let a run show a sum in the place of its own tokens and costs."""
+    """Let a run show a sum in the place of its own tokens and costs.
+
+    Where the details were not added up it keeps its own, if the sum is all its own, and else shows none.
+    """
+    if not with_details and _own_numbers(run) != _numbers(usage):
+        run.usage_details = None
     run.total_tokens = usage.total_tokens
     run.prompt_tokens = usage.prompt_tokens
     run.completion_tokens = usage.completion_tokens
@@ -141,6 +146,16 @@ def show_usage(run: RunRecord, usage: UsageTotals, *, with_details: bool, with_f
             _texts(usage.completion_cost_details),
         )
         run.usage_details = None if details == UsageDetails() else msgspec.json.encode(details)
+
+
+def _own_numbers(run: RunRecord) -> tuple[object, ...]:
+    costs = (run.total_cost, run.prompt_cost, run.completion_cost)
+    return run.total_tokens, run.prompt_tokens, run.completion_tokens, *costs
+
+
+def _numbers(usage: UsageTotals) -> tuple[object, ...]:
+    costs = (usage.total_cost, usage.prompt_cost, usage.completion_cost)
+    return usage.total_tokens, usage.prompt_tokens, usage.completion_tokens, *costs
 
 
 def _texts(costs: Mapping[str, Decimal]) -> dict[str, str]:

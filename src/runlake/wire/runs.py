@@ -156,6 +156,14 @@ class _UsageDetails(msgspec.Struct, gc=False):
 _DETAILS: Final = msgspec.json.Decoder(_UsageDetails)
 _NO_DETAILS: Final = _UsageDetails()
 
+_DETAILS_OF: Final = {
+    RunSelect.PROMPT_TOKENS: RunSelect.PROMPT_TOKEN_DETAILS,
+    RunSelect.COMPLETION_TOKENS: RunSelect.COMPLETION_TOKEN_DETAILS,
+    RunSelect.PROMPT_COST: RunSelect.PROMPT_COST_DETAILS,
+    RunSelect.COMPLETION_COST: RunSelect.COMPLETION_COST_DETAILS,
+}
+"""What comes along with a number where a run has it: the SDK selects the numbers alone and reads their details."""
+
 _NULL_WHEN_SELECTED: Final = (
     "last_queued_at",
     "price_model_id",
@@ -205,12 +213,13 @@ class RunEncoder:
         self._constants: dict[str, Any] = dict.fromkeys(sorted(names & set(_NULL_WHEN_SELECTED)))
         self._constants |= dict.fromkeys(sorted(names & {"trace_upgrade"}), False)
         self._makers = [(name.value, maker) for name, maker in _MAKERS.items() if name in select]
-        self._wants_details = any(name.value.endswith("_details") for name in select)
+        self._details_along = [details for number, details in _DETAILS_OF.items() if number in select]
+        self._wants_details = not select.isdisjoint(_DETAILS_OF.values())
 
     def body(self, run: RunRecord) -> RunBody:
         """The wire object of a run."""
         fields = {name: make(run) for name, make in self._makers}
-        if self._wants_details:
+        if self._wants_details or (self._details_along and run.usage_details):
             fields |= self._details(run)
         if RunSelect.S3_URLS in self._select:
             fields["s3_urls"] = self._attachments(run)
@@ -250,10 +259,11 @@ class RunEncoder:
 
     def _details(self, run: RunRecord) -> dict[str, Any]:
         details = _DETAILS.decode(run.usage_details) if run.usage_details else _NO_DETAILS
+        found = {name: _full_or_none(getattr(details, name.value)) for name in _DETAILS_OF.values()}
         return {
-            name: _full_or_none(getattr(details, name))
-            for name in _UsageDetails.__struct_fields__
-            if RunSelect(name) in self._select
+            name.value: value
+            for name, value in found.items()
+            if name in self._select or (value is not None and name in self._details_along)
         }
 
 
