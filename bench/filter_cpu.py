@@ -38,7 +38,7 @@ FILTERS: Final = {
     "relatives": 'and(eq(is_root, true), count(descendant(eq(status, "error")), gte, 3), not(child(gt(latency, 5))))',
 }
 QUERY: Final = RunQuery(tenant_id=UUID(int=1), sessions=(UUID(int=2),))
-MOMENT: Final = Moment(visible_version=1, has_replaced=False, has_open=False)
+MOMENT: Final = Moment(visible_version=1, has_replaced=False)
 LIMITS: Final = QueryLimits()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from runlake.errors import CursorError, FilterError, NotFoundError, TooMuchWorkError
 from runlake.fql import read_filter
+from runlake.ingest import open_set
 from runlake.ingest.batch import IngestBatch
 from runlake.model.project import Feedback
 from runlake.model.run import FieldValue, RunWrite
@@ -81,9 +82,14 @@ FEEDBACK = (
 )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
-    with open_store(Path(tmp_path_factory.mktemp("queries")) / "engine") as opened:
+@pytest.fixture(scope="module", params=[True, False], ids=["open rows named", "open rows looked for"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        open_store(Path(tmp_path_factory.mktemp("queries")) / "engine") as opened,
+    ):
+        if not request.param:
+            monkeypatch.setattr(open_set, "NAMED_AT_MOST", 0)
         opened.write(*POPULATION)
         opened.write(*ENDINGS)
         opened.write(patch(7, end_time=START_US + 8 * SECOND_US, name="after"))
@@ -474,7 +480,7 @@ def test_terms_are_normalised_like_the_searched_text(store: OpenStore, payload: 
 )
 def test_a_condition_uses_its_index(store: OpenStore, text: str, index: str) -> None:
     query = RunQuery(tenant_id=TENANT, sessions=(PROJECT,), filter=read_filter(text))
-    moment = replace(store.moments.current(TENANT), has_open=False)
+    moment = replace(store.moments.current(TENANT), open_rows=())
     statement = plan_page(query, moment, QueryLimits(), rows=10).statement
     explained = store.engine.select(replace(statement, sql=f"EXPLAIN indexes = 1 {statement.sql}"))
     assert any(f"Name: {index}" in str(row[0]) for row in explained.rows)

@@ -20,7 +20,7 @@ from runlake.ingest.large_payloads import LargePayloads
 from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, names_payloads
 from runlake.ingest.open_set import OpenSet, RunKey
 from runlake.ingest.placement import Orphans, Place, parents_elsewhere, place_all, rebase, said_place
-from runlake.ingest.projects import Projects, in_project
+from runlake.ingest.projects import Projects, in_projects
 from runlake.ingest.rows import (
     RUN_COLUMNS,
     SETTLED_COLUMNS,
@@ -34,7 +34,7 @@ from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine, InsertRow
 from runlake.store.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
-from runlake.store.moment import Moments
+from runlake.store.moment import Moments, OpenRow
 from runlake.store.objects import ObjectKey, ObjectStore
 
 
@@ -116,8 +116,8 @@ class Committer:
         grouped: dict[UUID, dict[UUID, list[RunWrite]]] = {}
         for batch in batches:
             runs = grouped.setdefault(batch.tenant_id, {})
-            for write in batch.runs:
-                runs.setdefault(write.run_id, []).append(in_project(self._projects, batch.tenant_id, write))
+            for write in in_projects(self._projects, batch):
+                runs.setdefault(write.run_id, []).append(write)
         return grouped
 
     def _changes(self, tenant_id: UUID, runs: Mapping[UUID, Sequence[RunWrite]]) -> list[Change]:
@@ -221,13 +221,12 @@ class Committer:
         """Every run of the traces: in this commit, open, finished; each as a change that changes nothing yet."""
         seen = {run_id: change for run_id, change in changes.items() if _trace_of(change.after) in trace_ids}
         open_versions = {
-            key: version
-            for key in self._open.keys()  # noqa: SIM118 - not a mapping
-            if key[0] == tenant_id and (version := self._open.version(key)) is not None and key[1] not in changes
+            (tenant_id, row.run_id): row.version
+            for row in self._open.of_traces(tenant_id, trace_ids)
+            if row.run_id not in changes
         }
         for key, run in find_open(self._engine, open_versions).items():
-            if _trace_of(run.state) in trace_ids:
-                seen[key[1]] = Change(key, None, run.state, run.state)
+            seen[key[1]] = Change(key, None, run.state, run.state)
         for run in find_traces(self._engine, tenant_id, tuple(trace_ids)):
             key = (tenant_id, run.state.run_id)
             if run.state.run_id not in changes and key not in self._open:
@@ -279,23 +278,39 @@ class Committer:
     ) -> None:
         for key, version in marks:
             self._open.settle(key, version)
-        for change, derived, _, version in placed:
+        for change, derived, session_id, version in placed:
             if _is_finished(change):
                 self._finished.add(change.key, derived.start_time)
             else:
-                self._open.put(change.key, version, change.after)
+                row = _open_row(change.key[1], derived, session_id, version)
+                self._open.put(change.key[0], row, change.after)
         self._moments.publish(
             self._version,
             replaced=frozenset(c.key[0] for c, _, _, _ in placed if c.stored is not None),
             with_objects=frozenset(c.key[0] for c, _, _, _ in placed if names_payloads(c.after)),
-            opened={tenant: self._open.versions_of(tenant) for tenant in {c.key[0] for c, _, _, _ in placed}},
+            opened={tenant: self._open.rows_of(tenant) for tenant in {c.key[0] for c, _, _, _ in placed}},
         )
 
     def _session_of(self, change: Change) -> UUID:
         session_id = change.after.get(RunField.SESSION_ID)
         if isinstance(session_id, UUID):
             return session_id
-        return self._projects.resolve(change.key[0], session_id=None, session_name=None)
+        started = known_start(change.after)
+        return self._projects.resolve(change.key[0], session_id=None, session_name=None, started=started)
+
+
+def _open_row(run_id: UUID, derived: DerivedRun, session_id: UUID, version: int) -> OpenRow:
+    return OpenRow(
+        version=version,
+        run_id=run_id,
+        trace_id=derived.trace_id,
+        session_id=session_id,
+        start_time=derived.start_time,
+        is_root=derived.is_root,
+        has_error=derived.has_error,
+        run_type=derived.run_type,
+        thread_id=derived.thread_id,
+    )
 
 
 def _is_finished(change: Change) -> bool:

@@ -27,4 +27,4 @@ def erase_open_runs(engine: Engine, moments: Moments, open_set: OpenSet, tenant_
     start_mutation(engine, Statement(sql, params.as_tuple()))
     for run_id in alive:
         open_set.remove((tenant_id, run_id))
-    moments.publish(0, opened={tenant_id: open_set.versions_of(tenant_id)})
+    moments.publish(0, opened={tenant_id: open_set.rows_of(tenant_id)})

@@ -7,29 +7,29 @@ budget are dropped oldest first and read back when a write for them comes.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain
 from typing import Final
 from uuid import UUID
 
 from runlake.model.run import RunState
+from runlake.store.moment import OpenRow
 
 RunKey = tuple[UUID, UUID]
 """(tenant id, run id)."""
 
 NAMED_AT_MOST: Final = 1000
-"""How many open runs of a tenant a reader is told by version; beyond that it finds them itself."""
+"""How many open runs of a tenant a reader is told of; beyond that it finds them itself."""
 
 BUCKET_US: Final = 15_000_000
 """Width of a partition of ``open_runs`` in version space; must equal the migration's."""
 
 
 class OpenSet:
-    """Ids and versions of open runs, their recent states, and which rows of which partition some moment still shows."""
+    """The rows of open runs, their recent states, and which rows of which partition some moment still shows."""
 
     def __init__(self, *, state_budget_bytes: int) -> None:
-        self._versions: dict[RunKey, int] = {}
-        self._by_tenant: dict[UUID, set[int]] = {}
+        self._rows: dict[UUID, dict[UUID, OpenRow]] = {}
         self._states: OrderedDict[RunKey, RunState] = OrderedDict()
         self._budget_bytes = state_budget_bytes
         self._used_bytes = 0
@@ -38,13 +38,14 @@ class OpenSet:
         self._retired: deque[tuple[int, int]] = deque()
 
     def __len__(self) -> int:
-        return len(self._versions)
+        return sum(map(len, tuple(self._rows.values())))
 
     def __contains__(self, key: RunKey) -> bool:
-        return key in self._versions
+        return self._row(key) is not None
 
     def version(self, key: RunKey) -> int | None:
-        return self._versions.get(key)
+        row = self._row(key)
+        return None if row is None else row.version
 
     def state(self, key: RunKey) -> RunState | None:
         """The state, if it is still in memory."""
@@ -53,12 +54,12 @@ class OpenSet:
             self._states.move_to_end(key)
         return state
 
-    def put(self, key: RunKey, version: int, state: RunState | None) -> None:
-        """A row of ``open_runs`` with ``version`` is now the run's state."""
-        self._retire(key, version)
-        self._versions[key] = version
-        self._by_tenant.setdefault(key[0], set()).add(version)
-        self._buckets.add(version // BUCKET_US)
+    def put(self, tenant_id: UUID, row: OpenRow, state: RunState | None) -> None:
+        """This row of ``open_runs`` is now the run's state."""
+        key = (tenant_id, row.run_id)
+        self._retire(key, row.version)
+        self._rows.setdefault(tenant_id, {})[row.run_id] = row
+        self._buckets.add(row.version // BUCKET_US)
         self._forget_state(key)
         if state is not None:
             self._states[key] = state
@@ -68,14 +69,12 @@ class OpenSet:
     def settle(self, key: RunKey, mark_version: int) -> None:
         """The run has left for ``runs``; its mark is a row too."""
         self._retire(key, mark_version)
-        self._versions.pop(key, None)
         self._forget_state(key)
         self._buckets.add(mark_version // BUCKET_US)
 
     def remove(self, key: RunKey) -> None:
         """The run was deleted; its row in ``open_runs`` no longer counts."""
-        self._retire(key, self._versions.get(key, 0))
-        self._versions.pop(key, None)
+        self._retire(key, self.version(key) or 0)
         self._forget_state(key)
 
     def note_bucket(self, version: int) -> None:
@@ -84,19 +83,23 @@ class OpenSet:
 
     def tenants(self) -> frozenset[UUID]:
         """Every tenant that has, or had, open runs."""
-        return frozenset(self._by_tenant)
+        return frozenset(self._rows)
 
-    def versions_of(self, tenant_id: UUID) -> tuple[int, ...] | None:
+    def rows_of(self, tenant_id: UUID) -> tuple[OpenRow, ...] | None:
         """The rows of ``open_runs`` that count for the tenant, None when they are more than ``NAMED_AT_MOST``."""
-        versions = self._by_tenant.get(tenant_id, set())
-        return None if len(versions) > NAMED_AT_MOST else tuple(versions)
+        rows = self._rows.get(tenant_id, {})
+        return None if len(rows) > NAMED_AT_MOST else tuple(rows.values())
+
+    def of_traces(self, tenant_id: UUID, trace_ids: Container[UUID]) -> list[OpenRow]:
+        """The open runs of these traces."""
+        return [row for row in self._rows.get(tenant_id, {}).values() if row.trace_id in trace_ids]
 
     def oldest_version(self) -> int | None:
         """The last change of the open run that changed least recently: microseconds since 1970. Any thread may ask."""
-        return min(tuple(self._versions.values()), default=None)
+        return min(self._all_versions(), default=None)
 
     def keys(self) -> Iterator[RunKey]:
-        return iter(tuple(self._versions))
+        return iter([(tenant_id, run_id) for tenant_id, rows in self._rows.items() for run_id in rows])
 
     def old_buckets(self, cutoff: int) -> list[int]:
         """Partitions wholly before ``cutoff``, oldest first."""
@@ -111,7 +114,7 @@ class OpenSet:
     def needed(self) -> dict[int, list[int]]:
         """Per partition, the versions that some moment still shows."""
         needed: dict[int, list[int]] = {}
-        for version in chain(self._versions.values(), (version for _, version in self._retired)):
+        for version in chain(self._all_versions(), (version for _, version in self._retired)):
             needed.setdefault(version // BUCKET_US, []).append(version)
         return needed
 
@@ -126,10 +129,16 @@ class OpenSet:
 
     def _retire(self, key: RunKey, by_version: int) -> None:
         """The run's current row is superseded from ``by_version`` on; earlier moments still show it."""
-        old = self._versions.get(key)
+        old = self._rows.get(key[0], {}).pop(key[1], None)
         if old is not None:
-            self._by_tenant[key[0]].discard(old)
-            self._retired.append((by_version, old))
+            self._retired.append((by_version, old.version))
+
+    def _row(self, key: RunKey) -> OpenRow | None:
+        return self._rows.get(key[0], {}).get(key[1])
+
+    def _all_versions(self) -> list[int]:
+        """A copy at every step, because the writer may change what another thread is walking."""
+        return [row.version for rows in tuple(self._rows.values()) for row in tuple(rows.values())]
 
     def _forget_state(self, key: RunKey) -> None:
         old = self._states.pop(key, None)

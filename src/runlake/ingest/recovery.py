@@ -20,7 +20,7 @@ from runlake.ingest.placement import Orphans
 from runlake.ingest.rows import SETTLED, SETTLED_COLUMNS, encode_settled
 from runlake.model.run import NO_ID
 from runlake.store.engine import Engine, Params, Row, Statement
-from runlake.store.moment import Moments
+from runlake.store.moment import Moments, OpenRow
 
 _STATE_BUDGET_BYTES: Final = 256 << 20
 _ORPHAN_AGE_DAYS: Final = 7
@@ -28,6 +28,10 @@ _LOG: Final = structlog.get_logger("runlake.ingest")
 _RECENT_RUNS: Final = 50_000
 """Finished runs whose ids are remembered from before the start, for senders that give such a run a new start."""
 
+_OPEN_ROWS: Final = (
+    "SELECT tenant_id, id, version, status, trace_id, session_id, toUnixTimestamp64Micro(start_time), is_root,"
+    " has_error, run_type, thread_id FROM open_runs ORDER BY version"
+)
 _LATEST_START: Final = "SELECT toUnixTimestamp64Micro(max(start_time)) FROM runs"
 
 
@@ -55,7 +59,7 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
         last_version,
         replaced=_tenants_where(engine, "replaces > 0", ("runs",)),
         with_objects=_tenants_where(engine, "objects != ''", ("runs", "open_runs")),
-        opened={tenant: open_set.versions_of(tenant) for tenant in open_set.tenants()},
+        opened={tenant: open_set.rows_of(tenant) for tenant in open_set.tenants()},
     )
     recovered = Recovered(
         open_set=open_set,
@@ -70,24 +74,36 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
 
 def _read_open(engine: Engine) -> tuple[OpenSet, list[tuple[UUID, UUID]], int]:
     open_set = OpenSet(state_budget_bytes=_STATE_BUDGET_BYTES)
-    latest: dict[tuple[UUID, UUID], tuple[int, bool]] = {}
+    latest: dict[tuple[UUID, UUID], OpenRow | None] = {}
     last_version = max(
         _number(engine, f"SELECT max(version) FROM {table}") for table in ("runs", "open_runs", "feedback")
     )
-    sql = "SELECT tenant_id, id, version, status FROM open_runs ORDER BY version"
-    for row in engine.select(Statement(sql)).rows:
-        key, version, dead = _open_row(row)
-        open_set.note_bucket(version)
-        latest[key] = (version, dead)
-    for key, (version, dead) in latest.items():
-        if not dead:
-            open_set.put(key, version, None)
-    alive = [(tenant, run_id) for (tenant, run_id), (_, dead) in latest.items() if not dead]
+    for cells in engine.select(Statement(_OPEN_ROWS)).rows:
+        row, is_settled = _open_row(cells)
+        open_set.note_bucket(row.version)
+        latest[UUID(str(cells[0])), row.run_id] = None if is_settled else row
+    alive = [key for key, row in latest.items() if row is not None]
+    for (tenant_id, _), last in latest.items():
+        if last is not None:
+            open_set.put(tenant_id, last, None)
     return open_set, _also_finished(engine, alive), last_version
 
 
-def _open_row(row: Row) -> tuple[tuple[UUID, UUID], int, bool]:
-    return (UUID(str(row[0])), UUID(str(row[1]))), int(str(row[2])), row[3] == SETTLED
+def _open_row(cells: Row) -> tuple[OpenRow, bool]:
+    """The row of ``_OPEN_ROWS`` without its tenant, and whether it says that the run has left."""
+    _, run_id, version, status, trace_id, session_id, start_time, is_root, has_error, run_type, thread_id = cells
+    row = OpenRow(
+        version=int(str(version)),
+        run_id=UUID(str(run_id)),
+        trace_id=UUID(str(trace_id)),
+        session_id=UUID(str(session_id)),
+        start_time=int(str(start_time)),
+        is_root=bool(is_root),
+        has_error=bool(has_error),
+        run_type=str(run_type),
+        thread_id=str(thread_id),
+    )
+    return row, status == SETTLED
 
 
 def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:

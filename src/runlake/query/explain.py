@@ -16,7 +16,7 @@ from runlake.fql import Mode, bind_filter, parse_filter, print_filter
 from runlake.fql.lexer import TokenKind, tokenize
 from runlake.fql.source import Source
 from runlake.query.index_use import IndexUse, read_index_use
-from runlake.query.plan import plan_page
+from runlake.query.plan import near, plan_page
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.query.scope import tables_at
 from runlake.store.engine import Engine, QueryStats, Statement
@@ -69,7 +69,7 @@ def explain_filter(
         return None
     bound = bind_filter(expr, text, mode=mode)
     query = RunQuery(tenant_id=tenant_id, sessions=sessions, filter=bound)
-    moment = moment or Moment(visible_version=2**63 - 1, has_replaced=False, has_open=False)
+    moment = moment or Moment(visible_version=2**63 - 1, has_replaced=False)
     statement = plan_page(query, moment, QueryLimits(), rows=query.page_rows).statement
     return FilterExplanation(
         canonical=print_filter(expr),
@@ -111,7 +111,7 @@ def report_statements(
 ) -> tuple[StatementReport, ...]:
     """The statements of a page, one a table; with an engine they are run, and their indexes looked up."""
     reports = []
-    for table in tables_at(moment):
+    for table in tables_at(near(query, moment)):
         statement = plan_page(query, moment, limits, rows=query.page_rows, table=table).statement
         report = StatementReport(table=table.value, sql=render_statement(statement))
         if engine is not None:

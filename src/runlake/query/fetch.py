@@ -18,7 +18,7 @@ from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.usage import UsageOf, UsageTotals
 from runlake.query.lanes import HelperThreads
 from runlake.query.page_extras import add_children, add_feedback, children_sql, feedback_sql
-from runlake.query.plan import Kept, plan_page, rewrite_id_times, run_scope, statement_settings
+from runlake.query.plan import Kept, near, of_traces, plan_page, rewrite_id_times, run_scope, statement_settings
 from runlake.query.request import MAX_PAGE_ROWS, Order, PageKey, QueryLimits, RunQuery
 from runlake.query.rows import payload_bytes, read_runs
 from runlake.query.scope import RunScope, RunTable, tables_at
@@ -97,7 +97,7 @@ class RunFetcher:
         # A complete run is never current in the other table, so finding all of them here is the whole answer. Few have
         # objects, so the second place is asked only about what the first does not have.
         runs: list[RunRecord] = []
-        for place in _places_at(replace(moment, has_open=False), query):
+        for place in _places_at(replace(moment, open_rows=()), query):
             runs += self._from_place(narrow, moment, wanted, place)
             if len(runs) == wanted:
                 break
@@ -152,7 +152,8 @@ class RunFetcher:
             return []
         summed = list(_summed(runs, query))
         traces, ids = _ids(run.trace_id for run in summed), _ids(run.id for run in summed)
-        return [self._helpers.submit(self._sums, traces, ids, query, moment, table) for table in tables_at(moment)]
+        tables = tables_at(of_traces(traces, query, moment))
+        return [self._helpers.submit(self._sums, traces, ids, query, moment, table) for table in tables]
 
     def _sums(
         self, traces: Sequence[UUID], run_ids: Sequence[UUID], query: RunQuery, moment: Moment, table: RunTable
@@ -190,7 +191,7 @@ def _places_at(moment: Moment, query: RunQuery) -> list[_Place]:
     """Where to look for runs, each of which is in one place. Payloads that are objects are looked for apart."""
     apart = moment.has_objects and bool(query.select & PAYLOAD_SELECTS)
     kinds = (Kept.IN_ROWS, Kept.IN_OBJECTS) if apart else (Kept.ANYWHERE,)
-    return [(table, kept) for table in tables_at(moment) for kept in kinds]
+    return [(table, kept) for table in tables_at(near(query, moment)) for kept in kinds]
 
 
 def _ids(texts: Iterable[str]) -> tuple[UUID, ...]:

@@ -10,7 +10,7 @@ Named rewrites keep a statement cheap and its result the same:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -37,7 +37,7 @@ from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable
 from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read, without_texts
 from runlake.store.engine import Params, Statement
-from runlake.store.moment import Moment
+from runlake.store.moment import Moment, OpenRow
 
 ID_TIME_SLACK_US: Final = 600_000_000
 """How far a run's start may lie from the time in its id for the first, narrow read by id to find it."""
@@ -132,6 +132,42 @@ def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
     if query.tree_filter is not None:
         conditions.append(_in_traces([scope.condition(query.tree_filter)], scope))
     return conditions
+
+
+def near(query: RunQuery, moment: Moment) -> Moment:
+    """The moment with those open rows only that the arguments of the query leave; filters may leave fewer still.
+
+    For the choice of tables alone: a filter may ask about other runs of a trace, which have to stay in sight.
+    """
+    return moment.narrowed(lambda row: _may_list(query, row))
+
+
+def of_traces(traces: Container[UUID], query: RunQuery, moment: Moment) -> Moment:
+    """The moment with those open rows only that belong to some traces, which the query shows."""
+    return moment.narrowed(lambda row: row.session_id in query.sessions and row.trace_id in traces)
+
+
+def _may_list(query: RunQuery, row: OpenRow) -> bool:
+    from_us, to_us = query.start_time_from, query.start_time_to
+    if row.session_id not in query.sessions or (from_us is not None and row.start_time < from_us):
+        return False
+    if to_us is not None and row.start_time > to_us:
+        return False
+    if query.ids is not None:
+        return row.run_id in query.ids
+    return all(
+        wanted is None or wanted == has
+        for wanted, has in (
+            (query.is_root, row.is_root),
+            (query.error, row.has_error),
+            (query.run_type, row.run_type),
+            (query.trace, row.trace_id),
+            (query.thread, row.thread_id),
+            (query.has_thread or None, row.thread_id != ""),
+        )
+    ) and all(
+        wanted is None or has in wanted for wanted, has in ((query.traces, row.trace_id), (query.among, row.run_id))
+    )
 
 
 def _names_few(query: RunQuery) -> bool:

@@ -50,7 +50,7 @@ class RunScope:
         self.columns = columns
         self.tenant = params.add("UUID", tenant_id)
         self.visible = params.add("UInt64", moment.visible_version)
-        self._moment = moment
+        self._moment = moment.narrowed(lambda row: row.session_id in sessions)
         self._open_versions: str | None = None
         self._in_sessions = self._sessions(sessions)
         self._is_kept = self._kept(moment.hidden_deletions)
@@ -134,9 +134,10 @@ class RunScope:
 
     def _select_open(self, cells: str, conditions: Sequence[str], tail: str) -> str:
         """The latest visible state of each open run; a state that says ``settled`` is to be found in ``runs``."""
-        versions = self._moment.open_versions
-        if versions is not None:
+        rows = self._moment.open_rows
+        if rows is not None:
             # Bound once, so that equal selects have equal text.
+            versions = tuple(row.version for row in rows)
             self._open_versions = self._open_versions or self.params.add("Array(UInt64)", versions)
             latest = f"has({self._open_versions}, version)"
         else:

@@ -17,7 +17,7 @@ from runlake.query.facets import facets_sql, read_facets
 from runlake.query.lanes import HelperThreads
 from runlake.query.page_extras import SUMMARY_CELLS, read_summary, set_summary_sql
 from runlake.query.pair_sql import latest_feedback
-from runlake.query.plan import asks_for_roots, run_conditions, run_scope, scoped, statement_settings
+from runlake.query.plan import asks_for_roots, near, run_conditions, run_scope, scoped, statement_settings
 from runlake.query.request import QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.query.stats_blocks import Block, Cells, Unmergeable, blocks_for, merge_rows, read_fields, read_stats
@@ -146,7 +146,7 @@ class StatsReader:
         self, query: RunQuery, moment: Moment, blocks: Sequence[Block], division: _Division
     ) -> dict[Key, Cells]:
         """The number of runs and the cells of the blocks for each part, table by table where that is possible."""
-        tables = tables_at(moment)
+        tables = tables_at(near(query, moment))
         if division.by is not None and division.by.only is None and len(tables) > 1:
             return self._rows_of(query, moment, blocks, division, None)  # the largest groups are those of both
         first, *others = tables

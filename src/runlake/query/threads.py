@@ -20,7 +20,7 @@ from runlake.query.compile import time_value
 from runlake.query.fetch import RunFetcher
 from runlake.query.lanes import HelperThreads
 from runlake.query.page_extras import feedback_sql, summarise_by
-from runlake.query.plan import run_conditions, run_scope, statement_settings
+from runlake.query.plan import near, of_traces, run_conditions, run_scope, statement_settings
 from runlake.query.request import PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.query.usage_sql import read_usage, usage_cells
@@ -149,7 +149,8 @@ class ThreadReader:
         self, query: RunQuery, moment: Moment, place: PageKey | None, rows: int
     ) -> dict[RunTable, dict[str, _Group]]:
         """The newest threads of each table by itself."""
-        return self._each_table(moment, lambda table: self._groups(query, moment, table, place=place, rows=rows))
+        tables = tables_at(near(_of_threads(query), moment))
+        return self._each(tables, lambda table: self._groups(query, moment, table, place=place, rows=rows))
 
     def _whole(
         self, query: RunQuery, moment: Moment, lists: Mapping[RunTable, Mapping[str, _Group]], cut: Sequence[RunTable]
@@ -198,8 +199,9 @@ class ThreadReader:
     def _details(self, groups: Mapping[str, _Group], query: RunQuery, moment: Moment) -> dict[str, _Details]:
         thread_of = {root: name for name, group in groups.items() for root in group.root_ids}
         found: dict[str, _Details] = {name: _Details() for name in groups}
-        tables = self._each_table(moment, lambda table: self._sums(groups, query, moment, table))
-        for rows in tables.values():
+        traces = {UUID(root) for root in thread_of}
+        tables = tables_at(of_traces(traces, query, moment))
+        for rows in self._each(tables, lambda table: self._sums(groups, query, moment, table)).values():
             for trace_id, judged, *cells in rows:
                 details = found[thread_of[str(trace_id)]]
                 details.usage.append(read_usage(cells))
@@ -232,9 +234,9 @@ class ThreadReader:
         )
         return {run.id: run for run in self._fetcher.page(wanted, moment).runs}
 
-    def _each_table(self, moment: Moment, read: Callable[[RunTable], PartT]) -> dict[RunTable, PartT]:
-        """What ``read`` says of every table, side by side."""
-        first, *others = tables_at(moment)
+    def _each(self, tables: Sequence[RunTable], read: Callable[[RunTable], PartT]) -> dict[RunTable, PartT]:
+        """What ``read`` says of each table, side by side."""
+        first, *others = tables
         found = {table: self._helpers.submit(read, table) for table in others}
         return {first: read(first), **{table: part.result() for table, part in found.items()}}
 

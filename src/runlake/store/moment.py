@@ -8,10 +8,25 @@ one listing see one moment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRow:
+    """A row of ``open_runs`` that counts, and what tells without a look into the store that a read cannot want it."""
+
+    version: int
+    run_id: UUID
+    trace_id: UUID
+    session_id: UUID
+    start_time: int
+    is_root: bool
+    has_error: bool
+    run_type: str
+    thread_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +34,8 @@ class Moment:
     """What a reader needs to know of the store's state.
 
     ``has_replaced``: the tenant has rows in ``runs`` that replace others, so reads must leave the replaced ones out.
-    ``has_open``: ``open_runs`` may hold rows of the tenant that count at this moment, so reads must look there too.
-    ``open_versions``: exactly the rows of ``open_runs`` that count, or None when they are too many to name or the
-    moment is not the current one; then a read has to find the latest row of each run itself.
+    ``open_rows``: exactly the rows of ``open_runs`` that count, or None when they are too many to name or the moment
+    is not the current one; then a read has to find the latest row of each run itself.
     ``hidden_deletions``: deletions whose traces no read may show; of the present, whatever moment is read.
     ``known_since``: moments before this version can no longer be read exactly.
     ``has_objects``: some runs of the tenant have payloads that are objects, so reads of payloads must take them there.
@@ -29,11 +43,22 @@ class Moment:
 
     visible_version: int
     has_replaced: bool
-    has_open: bool
-    open_versions: tuple[int, ...] | None = field(default=None, repr=False)
+    open_rows: tuple[OpenRow, ...] | None = field(default=(), repr=False)
     known_since: int = 0
     hidden_deletions: tuple[UUID, ...] = ()
     has_objects: bool = False
+
+    @property
+    def has_open(self) -> bool:
+        """Whether ``open_runs`` may hold rows that count, so that reads must look there too."""
+        return self.open_rows != ()
+
+    def narrowed(self, may_count: Callable[[OpenRow], bool]) -> Moment:
+        """The moment as a read sees it that wants no other open rows than these."""
+        if not self.open_rows:
+            return self
+        kept = tuple(row for row in self.open_rows if may_count(row))
+        return self if len(kept) == len(self.open_rows) else replace(self, open_rows=kept)
 
     def at(self, visible_version: int) -> Moment:
         """The moment of a cursor: an earlier one, of which less is known, or this one when that is forgotten.
@@ -43,7 +68,7 @@ class Moment:
         """
         if visible_version >= self.visible_version or visible_version < self.known_since:
             return self
-        return replace(self, visible_version=visible_version, has_open=True, open_versions=None)
+        return replace(self, visible_version=visible_version, open_rows=None)
 
 
 class Moments:
@@ -54,7 +79,7 @@ class Moments:
         self._visible_version = 0
         self._replaced: set[UUID] = set()
         self._with_objects: set[UUID] = set()
-        self._open: dict[UUID, tuple[int, ...] | None] = {}
+        self._open: dict[UUID, tuple[OpenRow, ...] | None] = {}
         self._known_since = 0
         self._held: list[int] = []
         self._hidden: dict[UUID, tuple[UUID, ...]] = {}
@@ -64,7 +89,7 @@ class Moments:
         visible_version: int,
         *,
         replaced: frozenset[UUID] = frozenset(),
-        opened: Mapping[UUID, tuple[int, ...] | None] | None = None,
+        opened: Mapping[UUID, tuple[OpenRow, ...] | None] | None = None,
         with_objects: frozenset[UUID] = frozenset(),
     ) -> None:
         """Make everything up to ``visible_version`` visible.
@@ -114,12 +139,10 @@ class Moments:
 
     def current(self, tenant_id: UUID) -> Moment:
         with self._lock:
-            versions = self._open.get(tenant_id, ())
             return Moment(
                 self._visible_version,
                 tenant_id in self._replaced,
-                versions != (),
-                versions,
+                self._open.get(tenant_id, ()),
                 self._known_since,
                 self._hidden.get(tenant_id, ()),
                 has_objects=tenant_id in self._with_objects,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from runlake.fql import read_filter
-from runlake.query.plan import ID_TIME_SLACK_US, plan_page, reads_in_order, rewrite_id_times, rewrite_root_filter
+from runlake.query.plan import ID_TIME_SLACK_US, near, plan_page, reads_in_order, rewrite_id_times, rewrite_root_filter
 from runlake.query.request import Order, PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunTable, tables_at
-from runlake.store.moment import Moment
+from runlake.store.moment import Moment, OpenRow
 
 TENANT, PROJECT, OTHER, RUN = (UUID(int=number) for number in (0x7E, 0x51, 0x52, 0xA1))
 QUERY = RunQuery(tenant_id=TENANT, sessions=(PROJECT,))
-QUIET = Moment(visible_version=9, has_replaced=False, has_open=False)
+QUIET = Moment(visible_version=9, has_replaced=False)
 BASE = "tenant_id = {p0:UUID} AND session_id = {p2:UUID} AND version <= {p1:UInt64}"
 MORE = "(has(metadata_pairs, '\\0') AND has(more_pairs, concat('m', {p3:String})))"
 NEWEST = " ORDER BY start_time DESC, id DESC LIMIT 11"
@@ -78,7 +79,7 @@ def test_the_tenant_is_bound_once_and_used_everywhere() -> None:
     text = "and(eq(feedback_key, 'k'), eq(metadata_key, 'm'))"
     bound = read_filter(text)
     query = replace(QUERY, filter=bound, trace_filter=bound, tree_filter=bound)
-    statement = plan_page(query, Moment(9, has_replaced=True, has_open=True), QueryLimits(), rows=11).statement
+    statement = plan_page(query, Moment(9, has_replaced=True, open_rows=None), QueryLimits(), rows=11).statement
     assert [param.name for param in statement.params if param.value == TENANT] == ["p0"]
     for table in ("runs", "open_runs", "feedback"):
         reads = statement.sql.split(f"FROM {table} WHERE ")[1:]
@@ -91,19 +92,69 @@ def test_no_project_means_no_run() -> None:
 
 
 def test_replaced_rows_are_left_out_only_where_there_are_some() -> None:
-    with_replaced = Moment(9, has_replaced=True, has_open=False)
+    with_replaced = Moment(9, has_replaced=True)
     assert "replaces > 0" in where(QUERY, with_replaced)
     assert "replaces" not in where(QUERY)
 
 
 def test_both_tables_are_read_only_where_runs_are_open() -> None:
-    busy = Moment(9, has_replaced=False, has_open=True)
+    busy = Moment(9, has_replaced=False, open_rows=None)
     assert tables_at(busy) == (RunTable.RUNS, RunTable.OPEN_RUNS)
     assert tables_at(QUIET) == (RunTable.RUNS,)
     for table in RunTable:
         sql = plan_page(QUERY, busy, QueryLimits(), rows=11, table=table).statement.sql
         assert f"FROM {table.value} WHERE tenant_id" in sql
         assert "UNION" not in sql
+
+
+OPEN = OpenRow(
+    version=3,
+    run_id=UUID(int=1),
+    trace_id=UUID(int=2),
+    session_id=PROJECT,
+    start_time=1000,
+    is_root=False,
+    has_error=True,
+    run_type="tool",
+    thread_id="t",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_near"),
+    [
+        ({}, True),
+        ({"sessions": ()}, False),
+        ({"start_time_from": 1000, "start_time_to": 1000}, True),
+        ({"start_time_from": 1001}, False),
+        ({"start_time_to": 999}, False),
+        ({"ids": (UUID(int=1),)}, True),
+        ({"ids": (UUID(int=2),)}, False),
+        ({"ids": (UUID(int=1),), "run_type": "llm"}, True),
+        ({"is_root": False, "error": True, "run_type": "tool", "trace": UUID(int=2), "thread": "t"}, True),
+        ({"is_root": True}, False),
+        ({"error": False}, False),
+        ({"run_type": "llm"}, False),
+        ({"trace": UUID(int=1)}, False),
+        ({"thread": "u"}, False),
+        ({"has_thread": True}, True),
+        ({"traces": (UUID(int=2),), "among": (UUID(int=1),)}, True),
+        ({"traces": (UUID(int=1),)}, False),
+        ({"among": (UUID(int=2),)}, False),
+        ({"filter": read_filter('eq(status, "success")')}, True),
+    ],
+)
+def test_open_rows_that_the_arguments_leave_out_need_no_look(arguments: dict[str, Any], is_near: bool) -> None:
+    query = replace(QUERY, **arguments)
+    assert near(query, Moment(9, has_replaced=False, open_rows=(OPEN,))).has_open is is_near
+    assert near(query, Moment(9, has_replaced=False, open_rows=None)).has_open
+
+
+def test_open_rows_of_other_projects_are_not_looked_for() -> None:
+    elsewhere = replace(OPEN, version=4, session_id=OTHER)
+    moment = Moment(9, has_replaced=False, open_rows=(OPEN, elsewhere))
+    statement = plan_page(QUERY, moment, QueryLimits(), rows=11, table=RunTable.OPEN_RUNS).statement
+    assert [param.value for param in statement.params if param.type == "Array(UInt64)"] == [(OPEN.version,)]
 
 
 @pytest.mark.parametrize(("order", "sign"), [(Order.NEWEST_FIRST, "<"), (Order.OLDEST_FIRST, ">")])
