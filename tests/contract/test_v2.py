@@ -102,6 +102,10 @@ def test_projects_are_made_changed_and_listed(called: Outcome) -> None:
     assert (facts["listed"], facts["counts"], facts["costs"]) == (2, [0, 8], [0, 2.0])
 
 
+def test_a_project_that_its_runs_made_holds_its_first_run(called: Outcome) -> None:
+    assert called["nested_traces"] == {"loaded": [["turn 0", ["model"]]], "starts with its first run": True}
+
+
 def test_datasets_are_walked_in_any_order(called: Outcome) -> None:
     facts = called["datasets"]
     assert (facts["walk"], facts["by name"]) == (["c", "b", "a"], ["a", "b", "c", "d"])

@@ -33,7 +33,10 @@ class NamedProjects:
 
     resolved: list[str] = field(default_factory=list)
 
-    def resolve(self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None) -> UUID:
+    def resolve(
+        self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None, started: int | None = None
+    ) -> UUID:
+        del started
         self.resolved.append(session_name or "default")
         return session_id or uuid5(tenant_id, session_name or "default")
 

@@ -205,6 +205,21 @@ def test_a_write_always_finds_a_project(ledger: Ledger) -> None:
     assert ledger.read_project(tenant, successor).name == "p"
 
 
+def test_a_project_starts_with_its_first_run_unless_that_is_still_to_come(ledger: Ledger) -> None:
+    tenant = ledger.default_tenant_id
+    starts = [
+        ledger.read_project(tenant, ledger.resolve(tenant, session_id=identity, session_name=name, started=started))
+        for identity, name, started in (
+            (None, "past", 7),
+            (UUID(int=5), None, 8),
+            (None, "to come", 2**60),
+            (None, "past", 3),
+        )
+    ]
+    assert [project.start_time for project in starts if project.name != "to come"] == [7, 8, 7]
+    assert starts[2].start_time < 2**60
+
+
 @pytest.fixture
 def many(ledger: Ledger) -> Ledger:
     tenant = ledger.default_tenant_id

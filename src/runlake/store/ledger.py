@@ -100,11 +100,18 @@ class Ledger:
             return value
 
     def resolve_project(
-        self, tenant_id: UUID, *, name: str | None = None, project_id: UUID | None = None, create: bool = True
+        self,
+        tenant_id: UUID,
+        *,
+        name: str | None = None,
+        project_id: UUID | None = None,
+        create: bool = True,
+        started: int | None = None,
     ) -> Project:
         """The live project of that id (which wins) or name.
 
-        An unknown name is created when ``create`` is set, as the wire protocol demands of a first run. An unknown id,
+        An unknown name is created when ``create`` is set, as the wire protocol demands of a first run; it starts at
+        ``started`` if that is past (clients look for the runs of a project from its start on). An unknown id,
         or an unknown name without ``create``, is a NotFoundError. Cached: the common case takes no I/O.
         """
         if project_id is not None:
@@ -116,25 +123,28 @@ class Ledger:
             return found
         if not create:
             raise NotFoundError(f"no project is named {name!r}", field="session_name")
-        project = Project(tenant_id=tenant_id, id=self._new_id(), name=name, start_time=self._now())
+        project = Project(tenant_id=tenant_id, id=self._new_id(), name=name, start_time=self._start(started))
         return self.create_project(project, upsert=True)
 
-    def resolve(self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None) -> UUID:
+    def resolve(
+        self, tenant_id: UUID, *, session_id: UUID | None, session_name: str | None, started: int | None = None
+    ) -> UUID:
         """The id of the live project that a write belongs to; never refuses, because that would lose the write.
 
         An id nobody knows becomes a project of that id. A deleted project's id leads to the project of the same name,
-        as a write by name does. Neither id nor name means the project ``default`` (seen in the SDK).
+        as a write by name does. Neither id nor name means the project ``default`` (seen in the SDK). ``started`` is
+        as in ``resolve_project``.
         """
         if session_id is None:
-            return self.resolve_project(tenant_id, name=session_name or DEFAULT_PROJECT).id
+            return self.resolve_project(tenant_id, name=session_name or DEFAULT_PROJECT, started=started).id
         if (tenant_id, session_id) in self._by_id or self._select_one(tenant_id, PROJECTS.c.id == session_id):
             return session_id
         with self._write_lock:
             deleted_name = self._deleted_name(tenant_id, session_id)
             if deleted_name is not None:
-                return self.resolve_project(tenant_id, name=session_name or deleted_name).id
+                return self.resolve_project(tenant_id, name=session_name or deleted_name, started=started).id
             name = session_name or f"session-{session_id}"
-            project = Project(tenant_id=tenant_id, id=session_id, name=name, start_time=self._now())
+            project = Project(tenant_id=tenant_id, id=session_id, name=name, start_time=self._start(started))
             return self.create_project(project, upsert=True).id
 
     def create_project(self, project: Project, *, upsert: bool = False) -> Project:
@@ -254,6 +264,10 @@ class Ledger:
                 .where(PROJECTS.c.tenant_id == tenant_id, PROJECTS.c.id == project_id)
                 .values(purged_at=self._now())
             )
+
+    def _start(self, started: int | None) -> int:
+        now = self._now()
+        return now if started is None else min(now, started)
 
     def _ensure_tenant(self, name: str) -> UUID:
         with self._write_lock, self._engine.begin() as connection:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from langsmith import Client, uuid7
+from langsmith._internal._v2_migration_utils import _load_nested_traces_v2
 
 from contract.scenarios.sdk import PROJECT, Facts, give_feedback, main, order_segment
 
@@ -281,6 +282,19 @@ def projects() -> Facts:
     }
 
 
+def nested_traces() -> Facts:
+    """What evaluators load, from the start of the project on, which the first batch made; its root comes last in it."""
+    name = f"{PROJECT} made by its runs"
+    runs = [{**run, "session_name": name} for run in reversed(_turn(0, "nested"))]
+    client().batch_ingest_runs(create=runs)
+    loaded = _load_nested_traces_v2(name, client())
+    started = client().read_project(project_name=name).start_time
+    return {
+        "loaded": [[root.name, [run.name for run in root.child_runs or []]] for root in loaded],
+        "starts with its first run": started.replace(tzinfo=UTC) == NOW - timedelta(minutes=30),
+    }
+
+
 def datasets() -> Facts:
     """Three of them, one with an experiment; the walk goes on when one more is made in the middle of it."""
     name = f"{PROJECT} dataset"
@@ -334,6 +348,7 @@ if __name__ == "__main__":
             shares,
             shared_thread,
             projects,
+            nested_traces,
             datasets,
             mistakes,
         ]
