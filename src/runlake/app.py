@@ -43,6 +43,7 @@ from runlake.dataset_wiring import ALL_DATASET_HANDLERS, dataset_services
 from runlake.deletes.wiring import StartedDeletions, start_deletions
 from runlake.export.wiring import start_exports
 from runlake.feedback_wiring import ALL_FEEDBACK_HANDLERS, FeedbackParts
+from runlake.hidden_packages import hidden
 from runlake.ingest.costs import CostBook
 from runlake.ingest.writer import Writer
 from runlake.object_wiring import ObjectParts, open_objects
@@ -258,16 +259,17 @@ def _make_asgi(settings: Settings, services: dict[str, object], operations: Oper
     dependencies = {name: _always(value) for name, value in {**services, "registry": registry}.items()}
     dependencies |= CALLER_DEPENDENCIES
     document = ApiDocument(API_HANDLERS, dependencies)
-    litestar = Litestar(
-        route_handlers=[*API_HANDLERS, *DOCUMENT_HANDLERS],
-        dependencies={**dependencies, "api_document": _always(document)},
-        middleware=[entrance.middleware],
-        before_send=[cast("Any", add_rate_headers)],
-        exception_handlers=EXCEPTION_HANDLERS,
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=settings.max_body_bytes,
-    )
+    with hidden("pydantic"):
+        litestar = Litestar(
+            route_handlers=[*API_HANDLERS, *DOCUMENT_HANDLERS],
+            dependencies={**dependencies, "api_document": _always(document)},
+            middleware=[entrance.middleware],
+            before_send=[cast("Any", add_rate_headers)],
+            exception_handlers=EXCEPTION_HANDLERS,
+            openapi_config=None,
+            logging_config=None,
+            request_max_body_size=settings.max_body_bytes,
+        )
     guarded = BrowserGuard(CanonicalPaths(cast("AsgiApp", litestar)), entrance.browser_rules)
     return RequestLog(Disconnects(guarded), metrics=HttpMetrics(registry), new_id=lambda: new_id().hex[:16])
 

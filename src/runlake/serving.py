@@ -7,7 +7,7 @@ import errno
 import signal
 import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG: Final = 2048
+_DATE_EVERY_S: Final = 1.0
+"""How often the date in the headers of answers is renewed; it counts seconds."""
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -58,6 +60,7 @@ class DrainingServer(uvicorn.Server):
         self._application = application
         self._stop_delay_s = stop_delay_s
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
         self.on_started: Callable[[], None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -65,6 +68,12 @@ class DrainingServer(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.on_started is not None:
             self.on_started()
+
+    async def main_loop(self) -> None:
+        # The base looks ten times a second whether it shall stop; here a stop wakes the loop, and nothing else need.
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _DATE_EVERY_S)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -78,17 +87,19 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- signature of signal handlers
         if self._application.health.draining:
-            self.should_exit = True
             self.force_exit = sig == signal.SIGINT
+            self._stop()
             return
         self._application.health.start_draining()
         if self._loop is None or self._stop_delay_s <= 0:
-            self.should_exit = True
+            self._stop()
         else:
             self._loop.call_soon_threadsafe(self._loop.call_later, self._stop_delay_s, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
 
 def run(

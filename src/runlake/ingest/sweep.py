@@ -74,7 +74,22 @@ class Sweeper:
         needed = self._open.needed()
         dropped = tuple(bucket for bucket in old if bucket not in needed)
         kept = {b: needed[b] for b in old if b in needed and self._cleaned.get(b) != len(needed[b])}
+        clean = self._without_others(kept)
+        self._cleaned |= {bucket: len(needed[bucket]) for bucket in clean}
+        kept = {bucket: versions for bucket, versions in kept.items() if bucket not in clean}
         return _Round(dropped, kept) if dropped or kept else None
+
+    def _without_others(self, kept_by_bucket: Mapping[int, Sequence[int]]) -> frozenset[int]:
+        """Those of the partitions that hold needed rows alone; a delete that finds nothing rewrites their parts too."""
+        if not kept_by_bucket:
+            return frozenset()
+        params = Params()
+        kept = params.add("Array(UInt64)", tuple(v for versions in kept_by_bucket.values() for v in versions))
+        buckets = params.add("Array(UInt64)", tuple(kept_by_bucket))
+        bucket = f"intDiv(version, {BUCKET_US})"
+        sql = f"SELECT DISTINCT {bucket} FROM open_runs WHERE has({buckets}, {bucket}) AND NOT has({kept}, version)"
+        rows = self._engine.select(Statement(sql, params.as_tuple())).rows
+        return frozenset(kept_by_bucket) - {int(str(row[0])) for row in rows}
 
     def _finish(self, done: _Round) -> None:
         for bucket in done.dropped:

@@ -28,10 +28,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
 
-import chdb
 import msgspec
 
 from runlake.errors import RunlakeError, StoreError, StoreFullError, StoreUnavailableError, TooMuchWorkError
+from runlake.hidden_packages import hidden
 from runlake.store.engine import (
     CURRENT_WORK,
     Capabilities,
@@ -44,6 +44,9 @@ from runlake.store.engine import (
     Work,
     encode_param,
 )
+
+with hidden("pyarrow"):
+    import chdb
 
 _ROW_FORMAT: Final = "JSONCompactEachRow"
 _BLOCK_FORMAT: Final = "ArrowStream"
@@ -58,6 +61,9 @@ _MAX_CACHE_BYTES: Final = 64 << 20
 _LARGE_BYTES: Final = 16 << 20
 _GIVE_MEMORY_BACK: Final = Statement("SYSTEM JEMALLOC PURGE")
 """After a large insert the engine's allocator keeps several times its size for later, for ever on an idle server."""
+
+_MEMORY_CHECK_MS: Final = 500
+"""How often the engine asks the kernel how much memory the process holds; by default it would 20 times a second."""
 
 _MEMORY_LIMIT_CODE: Final = 241
 _TIMEOUT_CODE: Final = 159
@@ -91,6 +97,7 @@ class ChdbEngine:
             f"&mark_cache_size={cache_bytes}&index_mark_cache_size={cache_bytes}"
             f"&primary_index_cache_size={cache_bytes}&text_index_postings_cache_size={cache_bytes}"
             "&background_pool_size=2&background_merges_mutations_concurrency_ratio=1"
+            f"&memory_worker_period_ms={_MEMORY_CHECK_MS}"
         )
         self._plain_address = f"{path}?{_SESSION_SETTINGS}"
         self._handles: queue.LifoQueue[Any] = queue.LifoQueue()
