@@ -273,6 +273,7 @@ def test_a_schedule_catches_up_in_order_without_gap_or_overlap(bench: ExportBenc
     # The second window ended at this moment, so its ten minutes are not over.
     until(lambda: windows(1))
     bench.clock.offset_us += SCHEDULE_DELAY_US + 16 * 6 * HOUR_US
+    bench.service.wake()
     found = until(lambda: windows(18), timeout_s=30)
     first = NOW_US - 12 * HOUR_US
     assert found == [(first + number * 6 * HOUR_US, first + (number + 1) * 6 * HOUR_US) for number in range(18)]
@@ -282,6 +283,24 @@ def test_a_schedule_catches_up_in_order_without_gap_or_overlap(bench: ExportBenc
     runs = bench.service.list_spawned_runs(bench.tenant_id, schedule_id)
     assert {run.status for run in runs} == {"Completed"}
     assert bench.status(schedule_id) == "IntervalScheduled"
+
+
+def test_workers_rest_until_a_window_is_due(bench: ExportBench) -> None:
+    workers = bench.workers(start=False)
+    workers.tick()
+    assert workers._rest_s() > 10
+    schedule_id = bench.export(**schedule_body(start_time=format_time(NOW_US - 6 * HOUR_US)))
+    bench.clock.offset_us += SCHEDULE_DELAY_US - 3 * SECOND_US
+    workers.tick()
+    assert 0 < workers._rest_s() <= 3
+    bench.clock.offset_us += 3 * SECOND_US
+    workers.tick()
+    (child,) = bench.service.ledger.list_spawned(bench.tenant_id, schedule_id)
+    assert workers._rest_s() <= 2
+    until(lambda: (workers.tick(), bench.status(child.id) == "Completed")[1])
+    until(lambda: not workers._active)
+    workers.tick()
+    assert workers._rest_s() > 10
 
 
 def test_two_workers_spawn_each_window_once(bench: ExportBench) -> None:
@@ -315,6 +334,7 @@ def test_a_schedule_that_follows_changes_reads_what_changed_since_the_window_bef
     until(lambda: len(bench.reader.selections) == 1)
     bench.reader.version = 55
     bench.clock.offset_us += SCHEDULE_DELAY_US
+    bench.service.wake()
     until(lambda: len(bench.service.ledger.list_spawned(bench.tenant_id, schedule_id)) == 2)
     (_, second) = bench.service.ledger.list_spawned(bench.tenant_id, schedule_id)
     assert bench.wait(second.id) == "Completed"

@@ -6,6 +6,7 @@ worker holds in memory may be lost at any moment. Between two transitions of ``m
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -49,8 +50,11 @@ from runlake.store.exports import ExportRecords
 
 LEASE_US: Final = 60 * SECOND_US
 _HEARTBEAT_US: Final = 5 * SECOND_US
-_IDLE_TICK_S: Final = 2.0
 _BUSY_TICK_S: Final = 0.5
+_WAITING_TICK_S: Final = 2.0
+_IDLE_TICK_S: Final = 15.0
+"""Between two looks when nothing is at work, waits or is due; so late is seen what another process orders."""
+
 _CANDIDATES: Final = 100
 _MAX_OPEN_WINDOWS: Final = 3
 """Windows of one schedule that are exported at the same time when it has to catch up."""
@@ -108,6 +112,8 @@ class ExportWorkers:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._heartbeat_due_us = 0
+        self._are_waiting = False
+        self._due_us: float = math.inf
         self._thread = threading.Thread(target=self._run, name="runlake-exports", daemon=True)
         self._log = structlog.get_logger("runlake.export")
 
@@ -136,10 +142,21 @@ class ExportWorkers:
         while not self._closing.is_set():
             try:
                 self.tick()
+                rest_s = self._rest_s()
             except Exception:  # noqa: BLE001 -- the thread must outlive any failure; the next round tries again
                 self._log.exception("looking for exports failed")
-            self._wake.wait(_BUSY_TICK_S if self._active else _IDLE_TICK_S)
+                rest_s = _WAITING_TICK_S
+            self._wake.wait(rest_s)
             self._wake.clear()
+
+    def _rest_s(self) -> float:
+        """How long the next round can wait, unless somebody wakes this thread, as all do who change something here."""
+        if self._active:
+            return _BUSY_TICK_S
+        if self._are_waiting:
+            return _WAITING_TICK_S
+        until_due_s = (self._due_us - self._now_us()) / SECOND_US
+        return min(_IDLE_TICK_S, max(_BUSY_TICK_S, until_due_s))
 
     def tick(self) -> None:
         """One round: who was cancelled, what is due, what is over time, what is finished, what can be started."""
@@ -151,10 +168,14 @@ class ExportWorkers:
             if self._active:
                 self._ledger.keep_alive(self._owner, now_us + LEASE_US)
             self._ledger.void_leases_of(is_gone)
-        for schedule in self._ledger.running_schedules():
+        schedules = self._ledger.running_schedules()
+        for schedule in schedules:
             self._spawn_due(schedule, now_us)
-        for export in self._ledger.unfinished_exports():
+        unfinished = self._ledger.unfinished_exports()
+        for export in unfinished:
             self._settle(export, now_us)
+        self._are_waiting = bool(unfinished)
+        self._due_us = min(filter(None, map(next_due_us, schedules)), default=math.inf)
         self._claim(now_us)
 
     def _stop_lost_jobs(self) -> None:
