@@ -79,6 +79,24 @@ def test_threads_have_statistics(called: Outcome) -> None:
     assert facts["every"] == [2, 4, 28, 0.25, 2.5, 7]
 
 
+def test_a_thread_is_judged_as_a_whole(called: Outcome) -> None:
+    """Its feedback stands beside that on its runs, and is none of the project's."""
+    facts = called["thread_feedback"]
+    assert facts["b"] == [["solved", 0.75, True]]
+    assert facts["a"] == [["liked", 2, 0.5, True]]
+    assert (facts["stats"], facts["every"], facts["of some"]) == (0.75, {"liked": 1, "solved": 1}, ["liked"])
+    assert facts["shown"] == [None, None, 0.75, "b"]
+    assert facts["levels"] == {"thread": ["liked", "solved"], "session": []}
+    assert not facts["project"]
+    assert facts["after"] == []
+
+
+def test_feedback_on_a_thread_needs_its_project(live_server: str) -> None:
+    answer = httpx.post(f"{live_server}/feedback", json={"key": "solved", "feedback_thread_id": "b"})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "session_id"
+
+
 def test_a_shared_trace_can_be_read_until_it_is_unshared(called: Outcome) -> None:
     assert called["shares"] == {
         "same token": True,

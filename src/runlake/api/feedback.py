@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import delete, get, patch, post
@@ -17,7 +17,7 @@ from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.parameters import read_ids, read_path_id, read_texts
 from runlake.api.projects import Deleted
 from runlake.ingest.feedback_service import FeedbackService
-from runlake.store.feedback import FeedbackFilter
+from runlake.store.feedback import FeedbackFilter, FeedbackLevel
 from runlake.wire.feedback import Receipt, read_feedback
 from runlake.wire.feedback_objects import (
     FeedbackBody,
@@ -44,7 +44,7 @@ class Stamps:
     ["/feedback", "/feedback/eager"],
     status_code=200,
     access=Access.INGEST,
-    summary="Judge a run or a project",
+    summary="Judge a run, a thread or a project",
     opt={"request_body": FeedbackCreate},
 )
 async def create_feedback(
@@ -71,7 +71,8 @@ async def list_feedback(
     comparative_experiment_id: FromQuery[str | None] = None,
     has_comment: FromQuery[bool | None] = None,
     has_score: FromQuery[bool | None] = None,
-    level: Annotated[Literal["run", "session"] | None, QueryParameter(description="Judged as a whole.")] = None,
+    feedback_thread_id: Annotated[list[str] | None, QueryParameter(description="On these threads.")] = None,
+    level: Annotated[FeedbackLevel | None, QueryParameter(description="What is judged as a whole.")] = None,
     min_created_at: FromQuery[str | None] = None,
     max_created_at: FromQuery[str | None] = None,
     user: Annotated[list[str] | None, QueryParameter(description="Whose source names this user id.")] = None,
@@ -91,6 +92,7 @@ async def list_feedback(
         keys=None if key is None else tuple(key),
         sources=read_texts(source),
         users=read_texts(user),
+        threads=None if feedback_thread_id is None else tuple(feedback_thread_id),
         comparative_experiment=experiment,
         has_comment=has_comment,
         has_score=has_score,

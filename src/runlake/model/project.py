@@ -24,7 +24,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """A judgement of a run (or of a project when ``run_id`` is None).
+    """A judgement of a run; when ``run_id`` is None of a thread, or without that too of a project.
 
     ``value``, ``correction``, ``source``, ``extra`` and ``feedback_config`` are raw JSON or None; ``score`` is a
     number, booleans having become 1 and 0. Times are microseconds UTC. Of several rows with one ``id`` the highest
@@ -37,6 +37,7 @@ class Feedback:
     run_id: UUID | None = None
     session_id: UUID | None = None
     trace_id: UUID | None = None
+    thread_id: str | None = None
     start_time: int | None = None
     score: float | None = None
     value: bytes | None = None

@@ -87,7 +87,8 @@ class FeedbackSummary:
     """All feedback of one key on one run or one set of runs.
 
     ``n`` counts rows; ``avg``, ``min``, ``max`` and ``stdev`` are over those with a score and None without any;
-    ``values`` counts categories; ``comments`` and ``sources`` are distinct, at most some dozens each.
+    ``values`` counts categories; ``comments`` and ``sources`` are distinct, at most some dozens each. ``on_thread``
+    says that some of it is about a thread and not about one of its runs.
     """
 
     n: int
@@ -99,6 +100,7 @@ class FeedbackSummary:
     values: Mapping[str, int] = field(default_factory=dict)
     comments: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    on_thread: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -129,6 +129,7 @@ class RunStats:
     error_rate: float | None = None
     streaming_rate: float | None = None
     feedback: Mapping[str, FeedbackSummary] = field(default_factory=dict)
+    thread_feedback: Mapping[str, FeedbackSummary] = field(default_factory=dict)
     details: Mapping[str, Mapping[str, int | Decimal]] = field(default_factory=dict)
     facets: tuple[Facet, ...] = ()
 

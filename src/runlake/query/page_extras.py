@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from runlake.model.run import NO_ID
 from runlake.model.run_record import FeedbackSummary, RunRecord
 from runlake.query.pair_sql import latest_feedback
 from runlake.query.scope import RunScope
@@ -25,6 +26,9 @@ SUMMARY_CELLS: Final = (
 )
 """Cells that ``read_summary`` reads, over rows of ``latest_feedback``."""
 
+_ON_THREAD: Final = "thread_id != ''"
+_ON_THREAD_CELLS: Final = "thread_id, id, version, deleted, key, score, error, value, comment, source_type"
+
 
 def feedback_sql(scope: RunScope, run_ids: Sequence[UUID]) -> str:
     """SQL of all rows of feedback on some runs, superseded ones included; ``add_feedback`` picks and counts.
@@ -35,6 +39,35 @@ def feedback_sql(scope: RunScope, run_ids: Sequence[UUID]) -> str:
         "SELECT run_id, id, version, deleted, key, score, error, value, comment, source_type"
         f" FROM {scope.columns.feedback.table} WHERE tenant_id = {scope.tenant} AND version <= {scope.visible}"
         f" AND run_id IN {scope.params.add('Array(UUID)', run_ids)}"
+    )
+
+
+def thread_feedback_sql(scope: RunScope, threads: Sequence[str]) -> str:
+    """SQL of the feedback on some threads as wholes: the thread in the place of the run, else as ``feedback_sql``."""
+    named = f"thread_id IN {scope.params.add('Array(String)', threads)}"
+    return f"SELECT {_ON_THREAD_CELLS} FROM {_latest_on_threads(scope, named)} WHERE {named}"
+
+
+def thread_summary_sql(scope: RunScope, threads: str) -> str:
+    """SQL of the feedback on all of ``threads`` (a select of ids) as wholes by key: key, then ``SUMMARY_CELLS``."""
+    latest = _latest_on_threads(scope, _ON_THREAD)
+    return f"SELECT key, {SUMMARY_CELLS} FROM {latest} WHERE thread_id IN ({threads}) GROUP BY key ORDER BY key"
+
+
+def has_thread_feedback_sql(scope: RunScope) -> str:
+    """SQL of one row when any thread in scope has feedback of its own."""
+    return f"SELECT 1 FROM {_latest_on_threads(scope, _ON_THREAD)} LIMIT 1"
+
+
+def _latest_on_threads(scope: RunScope, once: str) -> str:
+    """A table expression: feedback on threads of the scope's projects that met ``once`` at any time, as it is now."""
+    table = scope.columns.feedback.table
+    mine = f"tenant_id = {scope.tenant} AND version <= {scope.visible} AND run_id = {scope.params.add('UUID', NO_ID)}"
+    ids = f"SELECT id FROM {table} WHERE {mine} AND {once}"
+    versions = f"SELECT {_ON_THREAD_CELLS}, session_id FROM {table} WHERE {mine} AND id IN ({ids})"
+    return (
+        f"(SELECT * FROM ({versions} ORDER BY version DESC LIMIT 1 BY id)"
+        f" WHERE deleted = 0 AND {_ON_THREAD} AND {scope.in_sessions})"
     )
 
 

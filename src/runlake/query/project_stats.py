@@ -100,7 +100,7 @@ class ProjectStatsReader:
         none, sessions = scope.params.add("UUID", NO_ID), scope.params.add("Array(UUID)", tuple(projects))
         return Statement(
             f"SELECT session_id, key, {SUMMARY_CELLS} FROM feedback FINAL WHERE tenant_id = {scope.tenant}"
-            f" AND version <= {scope.visible} AND run_id = {none} AND session_id IN {sessions}"
+            f" AND version <= {scope.visible} AND run_id = {none} AND thread_id = '' AND session_id IN {sessions}"
             " GROUP BY session_id, key ORDER BY key",
             scope.params.as_tuple(),
             self._settings,

@@ -52,7 +52,7 @@ class RunScope:
         self.visible = params.add("UInt64", moment.visible_version)
         self._moment = moment.narrowed(lambda row: row.session_id in sessions)
         self._open_versions: str | None = None
-        self._in_sessions = self._sessions(sessions)
+        self.in_sessions = self._sessions(sessions)
         self._is_kept = self._kept(moment.hidden_deletions)
         self.context = FilterContext(
             params,
@@ -124,7 +124,7 @@ class RunScope:
         return self._moment.has_open
 
     def _select_closed(self, cells: str, conditions: Sequence[str], tail: str) -> str:
-        where = [f"tenant_id = {self.tenant}", self._in_sessions, f"version <= {self.visible}", *self._is_kept]
+        where = [f"tenant_id = {self.tenant}", self.in_sessions, f"version <= {self.visible}", *self._is_kept]
         if self._moment.has_replaced:
             where.append(
                 f"version NOT IN (SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
@@ -145,5 +145,5 @@ class RunScope:
                 f"version IN (SELECT max(version) FROM open_runs WHERE tenant_id = {self.tenant}"
                 f" AND version <= {self.visible} GROUP BY id) AND status != 'settled'"
             )
-        where = [f"tenant_id = {self.tenant}", latest, self._in_sessions, *self._is_kept, *conditions]
+        where = [f"tenant_id = {self.tenant}", latest, self.in_sessions, *self._is_kept, *conditions]
         return f"SELECT {cells} FROM open_runs WHERE {' AND '.join(where)}{tail}"

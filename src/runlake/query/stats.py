@@ -15,7 +15,13 @@ from runlake.model.run_record import FeedbackSummary
 from runlake.model.run_stats import GroupAttribute, Interval, RunStats, StatsBucket, StatsSelect
 from runlake.query.facets import facets_sql, read_facets
 from runlake.query.lanes import HelperThreads
-from runlake.query.page_extras import SUMMARY_CELLS, read_summary, set_summary_sql
+from runlake.query.page_extras import (
+    SUMMARY_CELLS,
+    has_thread_feedback_sql,
+    read_summary,
+    set_summary_sql,
+    thread_summary_sql,
+)
 from runlake.query.pair_sql import latest_feedback
 from runlake.query.plan import asks_for_roots, near, run_conditions, run_scope, scoped, statement_settings
 from runlake.query.request import QueryLimits, RunQuery
@@ -79,11 +85,14 @@ class StatsReader:
     def stats(self, query: RunQuery, moment: Moment, wanted: frozenset[StatsSelect]) -> RunStats:
         """The statistics of all runs of the query."""
         judged = self._helpers.submit(self._feedback, query, moment) if StatsSelect.FEEDBACK_STATS in wanted else None
+        with_threads = StatsSelect.THREAD_FEEDBACK_STATS in wanted
+        on_threads = self._helpers.submit(self._thread_feedback, query, moment) if with_threads else None
         facets = self._helpers.submit(self._facets, query, moment) if StatsSelect.RUN_FACETS in wanted else None
         found = self._divided(query, moment, wanted, _WHOLE)
         return replace(
             found.get((), RunStats()),
             feedback={} if judged is None else judged.result(),
+            thread_feedback={} if on_threads is None else on_threads.result(),
             facets=() if facets is None else read_facets(facets.result()),
         )
 
@@ -219,6 +228,15 @@ class StatsReader:
         scope, conditions = scoped(query, moment)
         rows = self._rows(set_summary_sql(scope, scope.select("id", conditions)), scope)
         return {str(key): read_summary(cells) for key, *cells in rows}
+
+    def _thread_feedback(self, query: RunQuery, moment: Moment) -> dict[str, FeedbackSummary]:
+        """Feedback on the threads of the runs as wholes; runs are not read where no thread has any."""
+        scope, conditions = scoped(query, moment)
+        if not self._rows(has_thread_feedback_sql(scope), scope):
+            return {}
+        threads = scope.select("thread_id", [*conditions, "thread_id != ''"])
+        rows = self._rows(thread_summary_sql(scope, threads), scope)
+        return {str(key): replace(read_summary(cells), on_thread=True) for key, *cells in rows}
 
     def _group_feedback(self, query: RunQuery, moment: Moment, by: Grouping) -> dict[str, dict[str, FeedbackSummary]]:
         scope, conditions = scoped(query, moment)

@@ -19,7 +19,7 @@ from runlake.model.usage import UsageTotals, add_usage
 from runlake.query.compile import time_value
 from runlake.query.fetch import RunFetcher
 from runlake.query.lanes import HelperThreads
-from runlake.query.page_extras import feedback_sql, summarise_by
+from runlake.query.page_extras import feedback_sql, summarise_by, thread_feedback_sql
 from runlake.query.plan import near, of_traces, run_conditions, run_scope, statement_settings
 from runlake.query.request import PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable, tables_at
@@ -32,6 +32,9 @@ MAX_PAGE_THREADS: Final = 1_000
 
 MAX_NAMED_TRACES: Final = 2_000
 """Up to this number the traces of a page are named by their ids, beyond it by the query that found them."""
+
+_THREAD: Final = "thread "
+"""Tells a thread from a run of the same id where both are owners of feedback."""
 
 PartT = TypeVar("PartT")
 
@@ -187,9 +190,11 @@ class ThreadReader:
     def _complete(self, groups: Mapping[str, _Group], query: RunQuery, moment: Moment) -> list[ThreadSummary]:
         """The threads with everything that is not on their roots' narrow columns."""
         previews = self._helpers.submit(self._previews, groups.values(), query, moment)
+        on_threads = self._helpers.submit(self._on_threads, tuple(groups), query, moment)
         details = self._details(groups, query, moment)
         thread_of = {run_id: name for name, found in details.items() for run_id in found.judged}
-        feedback = self._feedback(thread_of, query, moment) if thread_of else {}
+        on_runs = self._on_runs(tuple(thread_of), query, moment) if thread_of else []
+        feedback = _judged(thread_of, on_runs, on_threads.result())
         runs = previews.result()
         return [
             _summary(name, group, runs, add_usage(details[name].usage), feedback.get(name, {}))
@@ -217,13 +222,13 @@ class ThreadReader:
         sql = scope.select_from(table, cells, [_in_traces(groups, query, scope)], tail=" GROUP BY trace_id")
         return self._rows(sql, scope)
 
-    def _feedback(
-        self, thread_of: Mapping[str, str], query: RunQuery, moment: Moment
-    ) -> dict[str, dict[str, FeedbackSummary]]:
-        """Feedback on any run of the traces, by the thread of the run."""
+    def _on_runs(self, run_ids: Sequence[str], query: RunQuery, moment: Moment) -> list[Row]:
         scope = run_scope(query, moment)
-        rows = self._rows(feedback_sql(scope, [UUID(run_id) for run_id in thread_of]), scope)
-        return summarise_by(rows, thread_of.__getitem__)
+        return self._rows(feedback_sql(scope, [UUID(run_id) for run_id in run_ids]), scope)
+
+    def _on_threads(self, names: Sequence[str], query: RunQuery, moment: Moment) -> list[Row]:
+        scope = run_scope(query, moment)
+        return self._rows(thread_feedback_sql(scope, names), scope)
 
     def _previews(self, groups: Iterable[_Group], query: RunQuery, moment: Moment) -> dict[str, RunRecord]:
         """The roots at either end of each thread, and the last that failed, by id."""
@@ -242,6 +247,18 @@ class ThreadReader:
 
     def _rows(self, sql: str, scope: RunScope) -> list[Row]:
         return self._engine.select(scope.statement(sql, statement_settings(self._limits))).rows
+
+
+def _judged(
+    thread_of: Mapping[str, str], on_runs: Sequence[Row], on_threads: Sequence[Row]
+) -> dict[str, dict[str, FeedbackSummary]]:
+    """Feedback by thread: that on any run of its traces, and that on the thread itself."""
+    marked = [[f"{_THREAD}{row[0]}", *row[1:]] for row in on_threads]
+    found = summarise_by([*on_runs, *marked], lambda of: thread_of[of] if of in thread_of else of.removeprefix(_THREAD))
+    for row in on_threads:
+        by_key = found[str(row[0])]
+        by_key[str(row[4])] = replace(by_key[str(row[4])], on_thread=True)
+    return found
 
 
 def _holds_newest(whole: Mapping[str, _Group], cut: Sequence[Mapping[str, _Group]], rows: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, assert_never
 from uuid import UUID
 
 from runlake.model.project import Feedback
@@ -16,14 +16,16 @@ from runlake.model.run import NO_ID
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.feedback_rows import FEEDBACK_CELLS, decode_feedback
 
+FeedbackLevel: TypeAlias = Literal["run", "thread", "session"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackFilter:
     """Which feedback a listing wants; every given condition must hold, a list means any of it.
 
     ``sessions`` finds feedback that names one of these projects, or whose run lies there; ``users`` are ids that the
-    source of the feedback names. ``level`` is ``run`` for judgements of a run and ``session`` for those of a project as
-    a whole. Times are inclusive microseconds UTC.
+    source of the feedback names. ``level`` is ``run`` for judgements of a run, ``thread`` and ``session`` for those of
+    a thread or a project as a whole. Times are inclusive microseconds UTC.
     """
 
     runs: tuple[UUID, ...] | None = None
@@ -34,7 +36,8 @@ class FeedbackFilter:
     comparative_experiment: UUID | None = None
     has_comment: bool | None = None
     has_score: bool | None = None
-    level: Literal["run", "session"] | None = None
+    threads: tuple[str, ...] | None = None
+    level: FeedbackLevel | None = None
     min_created_at: int | None = None
     max_created_at: int | None = None
 
@@ -92,6 +95,7 @@ def _conditions(params: Params, wanted: FeedbackFilter) -> list[str]:
         _add_ids(found, params, "comparative_experiment_id", (wanted.comparative_experiment,))
     _add_texts(found, params, "key", wanted.keys)
     _add_texts(found, params, "source_type", wanted.sources)
+    _add_texts(found, params, "thread_id", wanted.threads)
     if wanted.users is not None:
         users = params.add("Array(String)", wanted.users)
         who = (f"JSONExtractString(source, '{name}') IN {users}" for name in ("user_id", "ls_user_id"))
@@ -101,12 +105,25 @@ def _conditions(params: Params, wanted: FeedbackFilter) -> list[str]:
     if wanted.has_score is not None:
         found.append("isNotNull(score)" if wanted.has_score else "isNull(score)")
     if wanted.level is not None:
-        found.append(f"run_id {'!=' if wanted.level == 'run' else '='} {params.add('UUID', NO_ID)}")
+        found.append(_of_level(params, wanted.level))
     if wanted.min_created_at is not None:
         found.append(f"created_at >= fromUnixTimestamp64Micro({params.add('Int64', wanted.min_created_at)})")
     if wanted.max_created_at is not None:
         found.append(f"created_at <= fromUnixTimestamp64Micro({params.add('Int64', wanted.max_created_at)})")
     return found
+
+
+def _of_level(params: Params, level: FeedbackLevel) -> str:
+    none = params.add("UUID", NO_ID)
+    match level:
+        case "run":
+            return f"run_id != {none}"
+        case "thread":
+            return f"run_id = {none} AND thread_id != ''"
+        case "session":
+            return f"run_id = {none} AND thread_id = ''"
+        case _:
+            assert_never(level)
 
 
 def _add_ids(found: list[str], params: Params, column: str, ids: Sequence[UUID] | None) -> None:

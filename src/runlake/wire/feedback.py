@@ -38,6 +38,7 @@ class _FeedbackBody(msgspec.Struct, gc=False):
     run_id: Any = None
     session_id: Any = None
     trace_id: Any = None
+    feedback_thread_id: Any = None
     start_time: Any = None
     score: Any = None
     comment: Any = None
@@ -75,13 +76,15 @@ def read_feedback(
     own_id = feedback_id or read_id(sent.id, "id") or (part_id if part_id != run_id else None) or receipt.new_id()
     source = _raw(sent.feedback_source)
     created_at = _time(sent.created_at, "created_at", receipt.now_us)
+    session_id = read_id(sent.session_id, "session_id")
     return Feedback(
         tenant_id=receipt.tenant_id,
         id=own_id,
         key=read_key(sent.key),
         run_id=run_id,
-        session_id=read_id(sent.session_id, "session_id"),
+        session_id=session_id,
         trace_id=read_id(sent.trace_id, "trace_id"),
+        thread_id=_thread(sent.feedback_thread_id, is_placed=run_id is not None or session_id is not None),
         start_time=None if sent.start_time is None else read_time(sent.start_time, "start_time"),
         score=read_score(sent.score),
         value=_raw(sent.value),
@@ -134,6 +137,17 @@ def _source_type(source: bytes | None) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError):
         message = 'feedback_source is not an object with a type; send {"type": "api"} or leave it out'
         raise InvalidError(message, field="feedback_source") from None
+
+
+def _thread(value: object, *, is_placed: bool) -> str | None:
+    """The thread that is judged (seen in a client: without a run, and with the project)."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidError("feedback_thread_id must be a text, the id of a thread", field="feedback_thread_id")
+    if not is_placed:
+        raise InvalidError("session_id is missing; feedback on a thread names its project", field="session_id")
+    return value
 
 
 def _flag(value: object, field: str) -> bool:

@@ -23,6 +23,7 @@ class FeedbackCreate(msgspec.Struct, kw_only=True):
     run_id: UUID | None = None
     session_id: UUID | None = None
     trace_id: UUID | None = None
+    feedback_thread_id: str | None = None
     id: UUID | None = None
     score: float | bool | None = None
     value: float | bool | str | dict[str, Any] | None = None
@@ -85,8 +86,8 @@ class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
     feedback_config: msgspec.Raw | None
     created_at: str
     modified_at: str
+    feedback_thread_id: str | None
     is_root: bool | None = None
-    feedback_thread_id: str | None = None
 
 
 def apply_feedback_patch(feedback: Feedback, body: bytes, *, now_us: int) -> Feedback:
@@ -117,6 +118,7 @@ def feedback_body(feedback: Feedback) -> FeedbackBody:
         key=feedback.key,
         run_id=feedback.run_id,
         trace_id=feedback.trace_id,
+        feedback_thread_id=feedback.thread_id,
         session_id=feedback.session_id,
         start_time=None if feedback.start_time is None else format_time(feedback.start_time),
         score=feedback.score,

@@ -121,9 +121,10 @@ def stats_body(stats: RunStats, wanted: frozenset[S]) -> StatsBody:
         fields["last_run_start_time"] = None if last is None else format_time(last)
     if S.FEEDBACK_STATS in wanted:
         fields["feedback_stats"] = feedback_stats(stats.feedback)
-    # Feedback is about runs and projects here, so there is none about threads.
-    for select in wanted & {S.THREAD_FEEDBACK_STATS, S.SESSION_FEEDBACK_STATS}:
-        fields[select.value] = {}
+    if S.THREAD_FEEDBACK_STATS in wanted:
+        fields["thread_feedback_stats"] = feedback_stats(stats.thread_feedback)
+    if S.SESSION_FEEDBACK_STATS in wanted:  # that of a project is on the project
+        fields["session_feedback_stats"] = {}
     if S.RUN_FACETS in wanted:
         fields["run_facets"] = [
             FacetBody(key=facet.key, value=facet.value, query=facet.query, n=facet.count) for facet in stats.facets

@@ -180,7 +180,7 @@ class ThreadPreviews(msgspec.Struct, frozen=True, kw_only=True):
 _STATS: Final[Mapping[AggregateSelect, StatsSelect]] = {
     select: StatsSelect(select.value.lower())
     for select in AggregateSelect
-    if select not in {AggregateSelect.THREAD_COUNT, AggregateSelect.TRACE_COUNT, AggregateSelect.THREAD_FEEDBACK_STATS}
+    if select not in {AggregateSelect.THREAD_COUNT, AggregateSelect.TRACE_COUNT}
 }
 _ATTRIBUTES: Final[Mapping[AggregateSelect, str]] = {AggregateSelect.MEDIAN_TOKENS: "tokens_p50"}
 _IN_SECONDS: Final = ("LATENCY_P50", "LATENCY_P99", "FIRST_TOKEN_P50", "FIRST_TOKEN_P99")
@@ -265,7 +265,7 @@ def aggregates_body(threads: int, stats: RunStats, selects: frozenset[AggregateS
             case AggregateSelect.TRACE_COUNT:
                 fields[key] = stats.run_count
             case AggregateSelect.THREAD_FEEDBACK_STATS:
-                fields[key] = {}
+                fields[key] = feedback_stats_v2(stats.thread_feedback)
             case _ if name.value.endswith("_DETAILS"):
                 fields[key] = {part: float(amount) for part, amount in stats.details.get(key, {}).items()}
             case _:

@@ -249,6 +249,7 @@ def feedback_stats_v2(found: Mapping[str, FeedbackSummary]) -> dict[str, Feedbac
             values=item.values,
             comments=item.comments,
             sources=item.sources,
+            contains_thread_feedback=item.on_thread,
         )
         for key, item in found.items()
     }

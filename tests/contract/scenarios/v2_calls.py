@@ -232,6 +232,41 @@ def thread_stats() -> Facts:
     }
 
 
+def thread_feedback() -> Facts:
+    """As clients send it who judge a whole conversation: the project and the thread, and no run."""
+    judgement = {"id": str(uuid7()), "key": "solved", "session_id": project(), "feedback_thread_id": "b"}
+    for score in (0.25, 0.75):
+        client().request_with_retries("POST", "/feedback", json={**judgement, "score": score})
+    liked = {**judgement, "id": str(uuid7()), "key": "liked", "feedback_thread_id": "a", "score": 0}
+    client().request_with_retries("POST", "/feedback", json=liked)
+    found = {thread.thread_id: thread.feedback_stats for thread in api().threads.query(project_id=project())}
+    one = api().threads.stats("b", session_id=project(), selects=["FEEDBACK_STATS"])
+    every = api().threads.aggregate_stats(project_id=project(), select=["THREAD_FEEDBACK_STATS"])
+    other = api().threads.aggregate_stats(
+        project_id=project(), select=["THREAD_FEEDBACK_STATS"], trace_filter="neq(error, null)"
+    )
+    shown = client().read_feedback(judgement["id"])
+    (listed,) = client().request_with_retries("GET", "/feedback", params={"feedback_thread_id": "b"}).json()
+    levels = {
+        level: client().request_with_retries("GET", "/feedback", params={"session": project(), "level": level}).json()
+        for level in ("thread", "session")
+    }
+    kept = client().read_project(project_id=project(), include_stats=True)
+    client().delete_feedback(judgement["id"])
+    after = {thread.thread_id: thread.feedback_stats for thread in api().threads.query(project_id=project())}
+    return {
+        "b": [[key, stats.avg, stats.contains_thread_feedback] for key, stats in found["b"].items()],
+        "a": [[key, stats.n, stats.avg, stats.contains_thread_feedback] for key, stats in found["a"].items()],
+        "stats": one.feedback_stats["solved"].avg,
+        "every": {key: stats.n for key, stats in every.thread_feedback_stats.items()},
+        "of some": sorted(other.thread_feedback_stats),
+        "shown": [shown.run_id, shown.trace_id, shown.score, listed["feedback_thread_id"]],
+        "levels": {level: sorted(item["key"] for item in items) for level, items in levels.items()},
+        "project": kept.session_feedback_stats,
+        "after": sorted(after["b"]),
+    }
+
+
 def shares() -> Facts:
     root, call = written()[0]
     token = api().runs.share.create(root["id"], session_id=project(), trace_id=root["id"]).share_token
@@ -345,6 +380,7 @@ if __name__ == "__main__":
             threads,
             turns,
             thread_stats,
+            thread_feedback,
             shares,
             shared_thread,
             projects,
