@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
@@ -60,7 +60,11 @@ _MAX_CACHE_BYTES: Final = 64 << 20
 
 _LARGE_BYTES: Final = 16 << 20
 _GIVE_MEMORY_BACK: Final = Statement("SYSTEM JEMALLOC PURGE")
-"""After a large insert the engine's allocator keeps several times its size for later, for ever on an idle server."""
+"""The allocator of the engine keeps what is freed: for seconds during a large insert, for ever on an idle server."""
+
+_GIVE_BACK_EVERY_S: Final = 0.1
+"""Measured on an insert of one Chinese text of 100 MB: a peak of 5.4 times its size, without it 7.9; as quick."""
+
 
 _MEMORY_CHECK_MS: Final = 500
 """How often the engine asks the kernel how much memory the process holds; by default it would 20 times a second."""
@@ -148,9 +152,12 @@ class ChdbEngine:
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[InsertRow], /) -> None:
         with self._handle() as handle, _as_file(rows) as path:
             sql = f"INSERT INTO {table} ({', '.join(columns)}) FROM INFILE '{path}' SETTINGS {_INSERT_SETTINGS}"
-            self._query(handle, Statement(f"{sql} FORMAT {_ROW_FORMAT}"))
-            if Path(path).stat().st_size >= _LARGE_BYTES:
-                self._query(handle, _GIVE_MEMORY_BACK)
+            statement = Statement(f"{sql} FORMAT {_ROW_FORMAT}")
+            if Path(path).stat().st_size < _LARGE_BYTES:
+                self._query(handle, statement)
+                return
+            with self._giving_memory_back():
+                self._query(handle, statement)
 
     def abandon(self, work: Work) -> None:
         """Stop the selects of ``work``, those under way and those to come; it fails with StoreUnavailableError."""
@@ -189,6 +196,26 @@ class ChdbEngine:
                 yield handle
             finally:
                 self._handles.put(handle)
+
+    @contextmanager
+    def _giving_memory_back(self) -> Iterator[None]:
+        """What the engine frees while the context lasts goes back to the system at once."""
+        done = threading.Event()
+
+        def give() -> None:
+            is_last = False
+            while not is_last:
+                is_last = done.wait(_GIVE_BACK_EVERY_S)
+                with suppress(RunlakeError):
+                    self.command(_GIVE_MEMORY_BACK)
+
+        helper = threading.Thread(target=give, name="runlake-give-back")
+        helper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            helper.join()
 
     @staticmethod
     def _query(handle: Any, statement: Statement) -> Any:
