@@ -38,7 +38,7 @@ FILTERS: Final = {
     "relatives": 'and(eq(is_root, true), count(descendant(eq(status, "error")), gte, 3), not(child(gt(latency, 5))))',
 }
 QUERY: Final = RunQuery(tenant_id=UUID(int=1), sessions=(UUID(int=2),))
-MOMENT: Final = Moment(visible_version=1, has_replaced=False)
+MOMENT: Final = Moment(visible_version=1)
 LIMITS: Final = QueryLimits()
 
 

@@ -26,6 +26,7 @@ from runlake.query.lanes import QueryLanes
 from runlake.query.plan import plan_page
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.service import ListedRuns, RunQueries
+from runlake.store import moment
 from runlake.store.columns import RUN_COLUMNS, decoded, normalised
 from runlake.store.engine import Statement
 from runlake.wire.cursor import CursorSigner
@@ -82,7 +83,7 @@ FEEDBACK = (
 )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["open rows named", "open rows looked for"])
+@pytest.fixture(scope="module", params=[True, False], ids=["rows named", "rows looked for"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -90,6 +91,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ):
         if not request.param:
             monkeypatch.setattr(open_set, "NAMED_AT_MOST", 0)
+            monkeypatch.setattr(moment, "NAMED_AT_MOST", 0)
         opened.write(*POPULATION)
         opened.write(*ENDINGS)
         opened.write(patch(7, end_time=START_US + 8 * SECOND_US, name="after"))
@@ -480,8 +482,8 @@ def test_terms_are_normalised_like_the_searched_text(store: OpenStore, payload: 
 )
 def test_a_condition_uses_its_index(store: OpenStore, text: str, index: str) -> None:
     query = RunQuery(tenant_id=TENANT, sessions=(PROJECT,), filter=read_filter(text))
-    moment = replace(store.moments.current(TENANT), open_rows=())
-    statement = plan_page(query, moment, QueryLimits(), rows=10).statement
+    now = replace(store.moments.current(TENANT), open_rows=())
+    statement = plan_page(query, now, QueryLimits(), rows=10).statement
     explained = store.engine.select(replace(statement, sql=f"EXPLAIN indexes = 1 {statement.sql}"))
     assert any(f"Name: {index}" in str(row[0]) for row in explained.rows)
 

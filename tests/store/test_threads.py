@@ -164,7 +164,7 @@ def test_threads_are_those_of_their_roots(populated: tuple[OpenStore, list[Root]
     store, roots = populated
     moment = store.moments.current(TENANT)
     if not has_names:
-        moment = moment.__class__(moment.visible_version, has_replaced=True, open_rows=None)
+        moment = moment.__class__(moment.visible_version, replaced_rows=None, open_rows=None)
     page = reader(store).page(query(page_rows=10), moment)
     assert [facts(thread) for thread in page.threads] == [told_again(*item) for item in expected_threads(roots)]
     assert page.next_after is None

@@ -34,7 +34,7 @@ from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine, InsertRow
 from runlake.store.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
-from runlake.store.moment import Moments, OpenRow
+from runlake.store.moment import Moments, OpenRow, ReplacedRow
 from runlake.store.objects import ObjectKey, ObjectStore
 
 
@@ -286,7 +286,7 @@ class Committer:
                 self._open.put(change.key[0], row, change.after)
         self._moments.publish(
             self._version,
-            replaced=frozenset(c.key[0] for c, _, _, _ in placed if c.stored is not None),
+            replaced=_replaced(placed),
             with_objects=frozenset(c.key[0] for c, _, _, _ in placed if names_payloads(c.after)),
             opened={tenant: self._open.rows_of(tenant) for tenant in {c.key[0] for c, _, _, _ in placed}},
         )
@@ -297,6 +297,15 @@ class Committer:
             return session_id
         started = known_start(change.after)
         return self._projects.resolve(change.key[0], session_id=None, session_name=None, started=started)
+
+
+def _replaced(placed: Sequence[tuple[Change, DerivedRun, UUID, int]]) -> dict[UUID, list[ReplacedRow]]:
+    """The rows, by tenant, that rows of this commit take the place of."""
+    rows: dict[UUID, list[ReplacedRow]] = {}
+    for change, _, _, version in placed:
+        if change.stored is not None:
+            rows.setdefault(change.key[0], []).append(ReplacedRow(change.stored.version, version))
+    return rows
 
 
 def _open_row(run_id: UUID, derived: DerivedRun, session_id: UUID, version: int) -> OpenRow:

@@ -13,13 +13,10 @@ from typing import Final
 from uuid import UUID
 
 from runlake.model.run import RunState
-from runlake.store.moment import OpenRow
+from runlake.store.moment import NAMED_AT_MOST, OpenRow
 
 RunKey = tuple[UUID, UUID]
 """(tenant id, run id)."""
-
-NAMED_AT_MOST: Final = 1000
-"""How many open runs of a tenant a reader is told of; beyond that it finds them itself."""
 
 BUCKET_US: Final = 15_000_000
 """Width of a partition of ``open_runs`` in version space; must equal the migration's."""

@@ -20,7 +20,7 @@ from runlake.ingest.placement import Orphans
 from runlake.ingest.rows import SETTLED, SETTLED_COLUMNS, encode_settled
 from runlake.model.run import NO_ID
 from runlake.store.engine import Engine, Params, Row, Statement
-from runlake.store.moment import Moments, OpenRow
+from runlake.store.moment import NAMED_AT_MOST, Moments, OpenRow, ReplacedRow
 
 _STATE_BUDGET_BYTES: Final = 256 << 20
 _ORPHAN_AGE_DAYS: Final = 7
@@ -57,7 +57,7 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
         open_set.settle(key, version)
     moments.publish(
         last_version,
-        replaced=_tenants_where(engine, "replaces > 0", ("runs",)),
+        replaced=_read_replaced(engine),
         with_objects=_tenants_where(engine, "objects != ''", ("runs", "open_runs")),
         opened={tenant: open_set.rows_of(tenant) for tenant in open_set.tenants()},
     )
@@ -114,6 +114,15 @@ def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[t
     rows = engine.select(Statement(f"SELECT tenant_id, id FROM runs WHERE id IN {ids}", params.as_tuple())).rows
     finished = {(UUID(str(row[0])), UUID(str(row[1]))) for row in rows}
     return [key for key in alive if key in finished]
+
+
+def _read_replaced(engine: Engine) -> dict[UUID, list[ReplacedRow]]:
+    """Of each tenant the rows that others replace, or more than can be named."""
+    sql = f"SELECT tenant_id, replaces, version FROM runs WHERE replaces > 0 LIMIT {NAMED_AT_MOST + 1} BY tenant_id"
+    rows: dict[UUID, list[ReplacedRow]] = {}
+    for tenant_id, old, new in engine.select(Statement(sql)).rows:
+        rows.setdefault(UUID(str(tenant_id)), []).append(ReplacedRow(int(str(old)), int(str(new))))
+    return rows
 
 
 def _tenants_where(engine: Engine, condition: str, tables: Sequence[str]) -> frozenset[UUID]:

@@ -69,7 +69,7 @@ def explain_filter(
         return None
     bound = bind_filter(expr, text, mode=mode)
     query = RunQuery(tenant_id=tenant_id, sessions=sessions, filter=bound)
-    moment = moment or Moment(visible_version=2**63 - 1, has_replaced=False)
+    moment = moment or Moment(visible_version=2**63 - 1)
     statement = plan_page(query, moment, QueryLimits(), rows=query.page_rows).statement
     return FilterExplanation(
         canonical=print_filter(expr),

@@ -52,6 +52,7 @@ class RunScope:
         self.visible = params.add("UInt64", moment.visible_version)
         self._moment = moment.narrowed(lambda row: row.session_id in sessions)
         self._open_versions: str | None = None
+        self._replaced_versions: str | None = None
         self.in_sessions = self._sessions(sessions)
         self._is_kept = self._kept(moment.hidden_deletions)
         self.context = FilterContext(
@@ -125,12 +126,21 @@ class RunScope:
 
     def _select_closed(self, cells: str, conditions: Sequence[str], tail: str) -> str:
         where = [f"tenant_id = {self.tenant}", self.in_sessions, f"version <= {self.visible}", *self._is_kept]
-        if self._moment.has_replaced:
-            where.append(
-                f"version NOT IN (SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
+        if self._moment.replaced_rows != ():
+            where.append(f"version NOT IN {self._replaced()}")
+        return f"SELECT {cells} FROM runs WHERE {' AND '.join([*where, *conditions])}{tail}"
+
+    def _replaced(self) -> str:
+        """The versions of rows whose run has a later row."""
+        rows = self._moment.replaced_rows
+        if rows is None:
+            return (
+                f"(SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
                 f" AND version <= {self.visible})"
             )
-        return f"SELECT {cells} FROM runs WHERE {' AND '.join([*where, *conditions])}{tail}"
+        versions = tuple(row.version for row in rows)
+        self._replaced_versions = self._replaced_versions or self.params.add("Array(UInt64)", versions)
+        return self._replaced_versions
 
     def _select_open(self, cells: str, conditions: Sequence[str], tail: str) -> str:
         """The latest visible state of each open run; a state that says ``settled`` is to be found in ``runs``."""

@@ -8,10 +8,14 @@ one listing see one moment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Final
 from uuid import UUID
+
+NAMED_AT_MOST: Final = 1000
+"""How many rows of a tenant a reader is told of, open ones or replaced ones; of more it has to find them itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +34,19 @@ class OpenRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedRow:
+    """A row of ``runs`` that no longer counts from ``by_version`` on, where a later row of its run took its place."""
+
+    version: int
+    by_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """What a reader needs to know of the store's state.
 
-    ``has_replaced``: the tenant has rows in ``runs`` that replace others, so reads must leave the replaced ones out.
+    ``replaced_rows``: exactly the rows of ``runs`` that another has replaced, which reads must leave out, or None when
+    they are too many to name; then a read has to find them.
     ``open_rows``: exactly the rows of ``open_runs`` that count, or None when they are too many to name or the moment
     is not the current one; then a read has to find the latest row of each run itself.
     ``hidden_deletions``: deletions whose traces no read may show; of the present, whatever moment is read.
@@ -42,7 +55,7 @@ class Moment:
     """
 
     visible_version: int
-    has_replaced: bool
+    replaced_rows: tuple[ReplacedRow, ...] | None = field(default=(), repr=False)
     open_rows: tuple[OpenRow, ...] | None = field(default=(), repr=False)
     known_since: int = 0
     hidden_deletions: tuple[UUID, ...] = ()
@@ -68,7 +81,8 @@ class Moment:
         """
         if visible_version >= self.visible_version or visible_version < self.known_since:
             return self
-        return replace(self, visible_version=visible_version, open_rows=None)
+        replaced = self.replaced_rows and tuple(row for row in self.replaced_rows if row.by_version <= visible_version)
+        return replace(self, visible_version=visible_version, open_rows=None, replaced_rows=replaced)
 
 
 class Moments:
@@ -77,7 +91,7 @@ class Moments:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._visible_version = 0
-        self._replaced: set[UUID] = set()
+        self._replaced: dict[UUID, tuple[ReplacedRow, ...] | None] = {}
         self._with_objects: set[UUID] = set()
         self._open: dict[UUID, tuple[OpenRow, ...] | None] = {}
         self._known_since = 0
@@ -88,19 +102,23 @@ class Moments:
         self,
         visible_version: int,
         *,
-        replaced: frozenset[UUID] = frozenset(),
+        replaced: Mapping[UUID, Sequence[ReplacedRow]] | None = None,
         opened: Mapping[UUID, tuple[OpenRow, ...] | None] | None = None,
         with_objects: frozenset[UUID] = frozenset(),
     ) -> None:
         """Make everything up to ``visible_version`` visible.
 
-        ``replaced`` are tenants that now have replaced rows; ``opened`` says for each tenant whose open runs changed
-        which rows of ``open_runs`` count now (None: too many to name); ``with_objects`` are tenants that now have
-        payloads outside their rows.
+        ``replaced`` are the rows of each tenant that this version replaces; ``opened`` says for each tenant whose open
+        runs changed which rows of ``open_runs`` count now (None: too many to name); ``with_objects`` are tenants that
+        now have payloads outside their rows.
         """
         with self._lock:
             self._visible_version = max(self._visible_version, visible_version)
-            self._replaced |= replaced
+            for tenant_id, rows in (replaced or {}).items():
+                known = self._replaced.get(tenant_id, ())
+                if known is not None:
+                    together = (*known, *rows)
+                    self._replaced[tenant_id] = together if len(together) <= NAMED_AT_MOST else None
             self._with_objects |= with_objects
             self._open.update(opened or {})
 
@@ -141,7 +159,7 @@ class Moments:
         with self._lock:
             return Moment(
                 self._visible_version,
-                tenant_id in self._replaced,
+                self._replaced.get(tenant_id, ()),
                 self._open.get(tenant_id, ()),
                 self._known_since,
                 self._hidden.get(tenant_id, ()),

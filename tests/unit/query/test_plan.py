@@ -12,11 +12,11 @@ from runlake.fql import read_filter
 from runlake.query.plan import ID_TIME_SLACK_US, near, plan_page, reads_in_order, rewrite_id_times, rewrite_root_filter
 from runlake.query.request import Order, PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunTable, tables_at
-from runlake.store.moment import Moment, OpenRow
+from runlake.store.moment import Moment, OpenRow, ReplacedRow
 
 TENANT, PROJECT, OTHER, RUN = (UUID(int=number) for number in (0x7E, 0x51, 0x52, 0xA1))
 QUERY = RunQuery(tenant_id=TENANT, sessions=(PROJECT,))
-QUIET = Moment(visible_version=9, has_replaced=False)
+QUIET = Moment(visible_version=9)
 BASE = "tenant_id = {p0:UUID} AND session_id = {p2:UUID} AND version <= {p1:UInt64}"
 MORE = "(has(metadata_pairs, '\\0') AND has(more_pairs, concat('m', {p3:String})))"
 NEWEST = " ORDER BY start_time DESC, id DESC LIMIT 11"
@@ -79,7 +79,7 @@ def test_the_tenant_is_bound_once_and_used_everywhere() -> None:
     text = "and(eq(feedback_key, 'k'), eq(metadata_key, 'm'))"
     bound = read_filter(text)
     query = replace(QUERY, filter=bound, trace_filter=bound, tree_filter=bound)
-    statement = plan_page(query, Moment(9, has_replaced=True, open_rows=None), QueryLimits(), rows=11).statement
+    statement = plan_page(query, Moment(9, replaced_rows=None, open_rows=None), QueryLimits(), rows=11).statement
     assert [param.name for param in statement.params if param.value == TENANT] == ["p0"]
     for table in ("runs", "open_runs", "feedback"):
         reads = statement.sql.split(f"FROM {table} WHERE ")[1:]
@@ -92,13 +92,21 @@ def test_no_project_means_no_run() -> None:
 
 
 def test_replaced_rows_are_left_out_only_where_there_are_some() -> None:
-    with_replaced = Moment(9, has_replaced=True)
-    assert "replaces > 0" in where(QUERY, with_replaced)
-    assert "replaces" not in where(QUERY)
+    assert "version NOT IN (SELECT replaces FROM runs" in where(QUERY, Moment(9, replaced_rows=None))
+    assert "version NOT IN {p3:Array(UInt64)}" in where(QUERY, Moment(9, replaced_rows=(ReplacedRow(4, by_version=7),)))
+    assert "version NOT IN" not in where(QUERY)
+
+
+def test_an_earlier_moment_shows_what_was_replaced_since() -> None:
+    first, second = ReplacedRow(4, by_version=7), ReplacedRow(5, by_version=9)
+    moment = Moment(9, replaced_rows=(first, second))
+    assert moment.at(8).replaced_rows == (first,)
+    assert moment.at(9).replaced_rows == (first, second)
+    assert replace(moment, replaced_rows=None).at(8).replaced_rows is None
 
 
 def test_both_tables_are_read_only_where_runs_are_open() -> None:
-    busy = Moment(9, has_replaced=False, open_rows=None)
+    busy = Moment(9, open_rows=None)
     assert tables_at(busy) == (RunTable.RUNS, RunTable.OPEN_RUNS)
     assert tables_at(QUIET) == (RunTable.RUNS,)
     for table in RunTable:
@@ -146,13 +154,13 @@ OPEN = OpenRow(
 )
 def test_open_rows_that_the_arguments_leave_out_need_no_look(arguments: dict[str, Any], is_near: bool) -> None:
     query = replace(QUERY, **arguments)
-    assert near(query, Moment(9, has_replaced=False, open_rows=(OPEN,))).has_open is is_near
-    assert near(query, Moment(9, has_replaced=False, open_rows=None)).has_open
+    assert near(query, Moment(9, open_rows=(OPEN,))).has_open is is_near
+    assert near(query, Moment(9, open_rows=None)).has_open
 
 
 def test_open_rows_of_other_projects_are_not_looked_for() -> None:
     elsewhere = replace(OPEN, version=4, session_id=OTHER)
-    moment = Moment(9, has_replaced=False, open_rows=(OPEN, elsewhere))
+    moment = Moment(9, open_rows=(OPEN, elsewhere))
     statement = plan_page(QUERY, moment, QueryLimits(), rows=11, table=RunTable.OPEN_RUNS).statement
     assert [param.value for param in statement.params if param.type == "Array(UInt64)"] == [(OPEN.version,)]
 

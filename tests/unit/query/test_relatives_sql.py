@@ -14,7 +14,7 @@ from runlake.store.engine import Statement
 from runlake.store.moment import Moment
 
 QUERY = RunQuery(tenant_id=UUID(int=0x7E), sessions=(UUID(int=0x51),))
-QUIET = Moment(visible_version=9, has_replaced=False)
+QUIET = Moment(visible_version=9)
 BUSY = replace(QUIET, open_rows=None)
 CANDIDATES = "trace_id IN (SELECT trace_id FROM runs"
 
