@@ -16,6 +16,7 @@ import pyarrow as pa
 from runlake.export.content import ExportSelection
 from runlake.export.opening import DestinationOpener
 from runlake.export.partition import FileLimits
+from runlake.export.run_files import RunFile
 from runlake.export.sealing import Sealer
 from runlake.export.service import ExportService
 from runlake.export.worker import ExportWorkers, WorkerLimits
@@ -42,6 +43,7 @@ class FakeReader:
     before_batch: Callable[[int], None] = lambda _: None
     selections: list[ExportSelection] = field(default_factory=list)
     batches_read: int = 0
+    contents: dict[str, list[bytes]] = field(default_factory=dict)
 
     def watermark(self) -> int:
         return self.version
@@ -61,6 +63,9 @@ class FakeReader:
     def batches(self, selection: ExportSelection, /) -> Iterator[Iterator[pa.RecordBatch]]:
         self.selections.append(selection)
         yield self._batches(selection)
+
+    def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:  # noqa: ARG002 -- as above
+        return iter(self.contents[file.name])
 
     def _batches(self, selection: ExportSelection) -> Iterator[pa.RecordBatch]:
         starts = self.starts(selection)

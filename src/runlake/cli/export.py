@@ -6,27 +6,24 @@ export is complete, or whole.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from http.client import HTTPException
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from cyclopts import App, Parameter
 
-from runlake.errors import SettingsError, StoreUnavailableError, UserError
+from runlake.errors import SettingsError, UserError
 from runlake.server_client import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE, ServerClient
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from runlake.export.manifest import Manifest, ManifestFile, ManifestPart
+    from runlake.export.manifest import Manifest
     from runlake.export.storage import Storage
-    from runlake.export.verify import StoredIds, Verification
+    from runlake.export.verify import Verification
 
 _POLL_S: Final = 1.0
 _UNFINISHED: Final = frozenset({"Created", "Running"})
@@ -67,6 +64,12 @@ def run_export(
     ] = "Parquet",
     compression: Annotated[str | None, Parameter(help="zstandard, gzip, snappy or none.")] = None,
     field: Annotated[list[str] | None, Parameter(help="A column; may be repeated; default all.")] = None,
+    files: Annotated[
+        list[Literal["attachment", "payload"]] | None,
+        Parameter(
+            help="What of the runs to write as files of their own: attachments, large payloads; may be repeated."
+        ),
+    ] = None,
     watch: Annotated[bool, Parameter(help="Wait until it has ended.")] = True,
     url: Url = None,
 ) -> None:
@@ -87,6 +90,7 @@ def run_export(
         "format": file_format,
         "compression": compression,
         "export_fields": field or None,
+        "include_files": files or None,
     }
     export = server.ask("POST", _EXPORTS, {name: value for name, value in body.items() if value is not None})
     print(export["id"], flush=True)
@@ -143,14 +147,15 @@ def verify_export(
 
     A bucket is read with the credentials and the endpoint in the usual AWS_* variables.
     """
+    from runlake.export.store_comparison import ServerComparison  # noqa: PLC0415 -- slow to import
     from runlake.export.verify import Verifier  # noqa: PLC0415 -- slow to import
 
     server = ServerClient.from_environment(url) if store else None
     with _Bar() as bar:
         verifier = Verifier(
             storage=_open_place(place),
-            stored_ids=None if server is None else _stored_ids(server),
-            advance=bar.advance_file,
+            stored_ids=None if server is None else ServerComparison(server),
+            advance=bar.advance_bytes,
         )
         found = verifier.verify()
     _report(found, compared=store)
@@ -285,8 +290,8 @@ class _Bar:
         detail = f"{rows:,} rows  {progress['bytes_written'] / 1e6:,.1f} MB  {progress['exported_files']} files"
         self._update(export["status"], done, of, detail)
 
-    def advance_file(self, manifest: Manifest, file: ManifestFile) -> None:
-        self._bytes += file.bytes
+    def advance_bytes(self, manifest: Manifest, size_bytes: int) -> None:
+        self._bytes += size_bytes
         self._update("verify", self._bytes, manifest.bytes, f"{self._bytes / 1e6:,.1f} MB")
 
     def _update(self, description: str, done: int, total: int, detail: str) -> None:
@@ -305,38 +310,6 @@ def _open_place(place: str) -> Storage:
     folder = Path(place).resolve()
     folder = folder.parent if folder.is_file() else folder
     return LocalDirectory(LocalPlace(path=str(folder)), (folder,))
-
-
-def _stored_ids(server: ServerClient) -> StoredIds:
-    def read(manifest: Manifest, part: ManifestPart) -> Iterator[tuple[str, int]]:
-        body = {
-            "session": [str(part.session_id)],
-            "start_time": part.start_time,
-            "end_time": part.end_time,
-            "filter": manifest.filter,
-            "trace_filter": manifest.trace_filter,
-            "tree_filter": manifest.tree_filter,
-            "content": manifest.content,
-            "fields": ["id", "version"],
-        }
-        given = {name: value for name, value in body.items() if value is not None}
-        yield from _pull(server, given)
-
-    return read
-
-
-def _pull(server: ServerClient, body: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """All rows of a straight pull; its last line says that it was all."""
-    complete = False
-    with suppress(OSError, HTTPException), server.stream("/export/stream", {**body, "marks": True}) as response:
-        for line in response:
-            row = json.loads(line)
-            if "_pull" in row:
-                complete = row["_pull"]["complete"]
-            else:
-                yield row["id"], row["version"]
-    if not complete:
-        raise StoreUnavailableError("the server ended its answer too early; verify again")
 
 
 def _report(found: Verification, *, compared: bool) -> None:

@@ -101,6 +101,9 @@ def _details(name: str, doc: str) -> ExportColumn:
 FEEDBACK_STATS: Final = "feedback_stats"
 """The one column that is not of the run's own row; ``export.rows`` adds it."""
 
+FILES: Final = "files"
+"""The column that names what a run has as files; ``export.rows`` spells it, jobs add where they wrote each."""
+
 _PARENTS: Final = "arrayMap(segment -> substring(segment, -36), arrayPopBack(splitByChar('.', dotted_order)))"
 
 RUN_COLUMNS: Final[tuple[ExportColumn, ...]] = (
@@ -169,6 +172,14 @@ RUN_COLUMNS: Final[tuple[ExportColumn, ...]] = (
         type=ColumnType.TEXT,
         sql="'new'",
         doc="`changed` where the run is exported again because it was written or judged later, else `new`.",
+        default=False,
+    ),
+    ExportColumn(
+        name=FILES,
+        type=ColumnType.JSON,
+        sql="nullIf(attachments, '')",
+        doc="Files of the run, a JSON array of `kind`, `name`, `mime_type`, `bytes`, `sha256`, and `path` of those that"
+        " the export wrote, below its folder. A payload in it is null in its own column.",
         default=False,
     ),
 )  # fmt: skip

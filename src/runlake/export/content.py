@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from runlake.export.run_files import RunFile
 from runlake.model.export_content import Compression, ContentKind, FileFormat
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class ExportSelection:
     runs that match; the other runs of a whole trace may have started at any time. The filters are text of the filter
     language. ``fields`` names columns, None means all. ``changed_since`` is a version: only runs that were written, or
     judged, after it. ``as_of`` is the version of the moment to read, None the current one. ``after`` resumes behind a
-    row. ``limit`` ends the export after so many rows.
+    row. ``limit`` ends the export after so many rows. ``payloads_apart`` leaves payloads that are objects out of their
+    cells; the column ``files`` names them.
     """
 
     tenant_id: UUID
@@ -63,6 +65,7 @@ class ExportSelection:
     as_of: int | None = None
     after: ExportPosition | None = None
     limit: int | None = None
+    payloads_apart: bool = False
 
 
 class ExportReader(Protocol):
@@ -82,6 +85,10 @@ class ExportReader(Protocol):
 
     def batches(self, selection: ExportSelection, /) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
         """The rows in order of ``ExportPosition``, in batches bounded by bytes; leaving the context ends the read."""
+        ...
+
+    def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:
+        """The bytes of a file that a row names, in pieces; MissingObjectError when they are gone or damaged."""
         ...
 
 

@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 
 from runlake.errors import DestinationError
-from runlake.export.planning import export_folder
-from runlake.export.storage import Storage
-from runlake.model.export import Export, ExportRun, ExportStatus, RunKind
+from runlake.export.planning import export_folder, run_files_folder
+from runlake.export.storage import Storage, StoredFile
+from runlake.model.export import Export, ExportRun, ExportStatus, RunKind, RunResult
 from runlake.wire.times import format_time
 
 MANIFEST_VERSION: Final = 1
@@ -27,7 +27,11 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestPart(msgspec.Struct, frozen=True, kw_only=True):
-    """One day of one project; ``as_of`` is the version of the moment its rows show. A day without rows has no files."""
+    """One day of one project; ``as_of`` is the version of the moment its rows show. A day without rows has no files.
+
+    ``run_files`` counts the files that its rows name in their column ``files``, with path, bytes and checksum of each;
+    ``run_files_bytes`` is what they weigh together.
+    """
 
     session_id: UUID
     kind: str
@@ -36,6 +40,8 @@ class ManifestPart(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int
     rows: int
     files: tuple[ManifestFile, ...]
+    run_files: int = 0
+    run_files_bytes: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     bytes: int
     parts: tuple[ManifestPart, ...]
+    include_files: tuple[str, ...] = ()
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -91,8 +98,9 @@ def make_manifest(export: Export, runs: Sequence[ExportRun], *, schema_version: 
         watermark=export.watermark,
         changed_since=export.changed_since,
         rows=sum(part.rows for part in parts),
-        bytes=sum(file.bytes for part in parts for file in part.files),
+        bytes=sum(part.run_files_bytes + sum(file.bytes for file in part.files) for part in parts),
         parts=parts,
+        include_files=tuple(spec.include_files),
     )
 
 
@@ -103,18 +111,28 @@ def differing_runs(export: Export, runs: Sequence[ExportRun], storage: Storage) 
     replaced it.
     """
     try:
-        sizes = dict(storage.files(export_folder(export)))
+        found = storage.files(export_folder(export))
     except DestinationError as error:
         if error.transient:
             raise
         return []
+    sizes = dict(found)
     return [
         run
         for run in runs
         if run.status is ExportStatus.COMPLETED
         and run.result is not None
-        and any(sizes.get(file.path) != file.bytes for file in run.result.files)
+        and (
+            any(sizes.get(file.path) != file.bytes for file in run.result.files)
+            or (bool(export.spec.include_files) and _run_files_differ(export, run, run.result, found))
+        )
     ]
+
+
+def _run_files_differ(export: Export, run: ExportRun, result: RunResult, found: Sequence[StoredFile]) -> bool:
+    folder = f"{run_files_folder(export, run)}/"
+    sizes = [file.bytes for file in found if file.path.startswith(folder)]
+    return (len(sizes), sum(sizes)) != (result.run_files, result.run_files_bytes)
 
 
 def _part(export: Export, run: ExportRun) -> ManifestPart:
@@ -132,4 +150,6 @@ def _part(export: Export, run: ExportRun) -> ManifestPart:
             ManifestFile(path=file.path.removeprefix(below), rows=file.rows, bytes=file.bytes, sha256=file.sha256)
             for file in run.result.files
         ),
+        run_files=run.result.run_files,
+        run_files_bytes=run.result.run_files_bytes,
     )

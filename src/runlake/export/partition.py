@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from runlake.errors import DestinationError
 from runlake.export.content import ExportReader, ExportSelection
-from runlake.export.planning import belongs_to, file_name, folder_of, selection_of
+from runlake.export.planning import (
+    belongs_to,
+    data_ending,
+    export_folder,
+    file_name,
+    folder_of,
+    run_files_folder,
+    selection_of,
+)
+from runlake.export.run_file_writer import RunFileWriter
 from runlake.export.storage import Storage
 from runlake.model.export import Export, ExportedFile, ExportRun, RunResult
 
@@ -55,14 +64,35 @@ class PartitionExporter:
         estimated_rows = self.reader.count(selection)
         result = RunResult(folder=folder_of(self.export, self.run), as_of=as_of)
         self.control.report(result, estimated_rows=estimated_rows)
+        run_files = self._run_files()
         with self._batches(selection, estimated_rows) as batches:
-            stream = _Stream(batches, self.limits, self.control.check)
+            complete = batches if run_files is None else map(run_files.written, batches)
+            stream = _Stream(complete, self.limits, self.control.check)
             while stream.has_more:
                 file = self._write_file(stream, result, estimated_rows)
                 result = replace(result, files=(*result.files, file))
+                if run_files is not None:
+                    result = replace(result, run_files=run_files.count, run_files_bytes=run_files.size_bytes)
         self.control.report(result, estimated_rows=result.rows)
-        self._remove_leftovers(result)
+        self._remove_leftovers(result, run_files)
         return result
+
+    def _run_files(self) -> RunFileWriter | None:
+        """What writes the files of runs; None where they are not exported."""
+        if not self.export.spec.include_files:
+            return None
+        above = export_folder(self.export)
+        return RunFileWriter(
+            reader=self.reader,
+            storage=self.storage,
+            tenant_id=self.export.tenant_id,
+            kinds=frozenset(self.export.spec.include_files),
+            above=above,
+            folder=run_files_folder(self.export, self.run).removeprefix(f"{above}/"),
+            data_ending=data_ending(self.export.spec),
+            check=self.control.check,
+            remembers=self.run.retry_number > 0,
+        )
 
     def _batches(self, selection: ExportSelection, rows: int) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
         """The rows; a day that has none at this moment is not read a second time."""
@@ -85,7 +115,7 @@ class PartitionExporter:
             pending.publish()
         return ExportedFile(path=path, rows=summary.rows, bytes=summary.bytes, sha256=summary.sha256)
 
-    def _remove_leftovers(self, result: RunResult) -> None:
+    def _remove_leftovers(self, result: RunResult, run_files: RunFileWriter | None) -> None:
         """Files that an earlier attempt left beyond those of this one. A first attempt has none to look for."""
         if self.run.retry_number == 0:
             return
@@ -94,6 +124,9 @@ class PartitionExporter:
         with suppress(DestinationError):
             found = [file.path for file in self.storage.files(result.folder)]
             self.storage.delete([path for path in found if path not in kept and belongs_to(self.run, path)])
+            if run_files is not None:
+                found = [file.path for file in self.storage.files(run_files_folder(self.export, self.run))]
+                self.storage.delete([path for path in found if hash(path) not in run_files.places])
 
 
 class _Stream:

@@ -38,7 +38,10 @@ _CONSTANT_BITS: Final = 8
 
 
 class Payloads:
-    """Puts payloads into batches of one ``BulkQuery``; ``cells`` is what their statement has to select for it."""
+    """Puts payloads into batches of one ``BulkQuery``; ``cells`` is what their statement has to select for it.
+
+    With ``apart`` those that are objects stay out of their cells; ``objects_apart`` names them.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,10 @@ class Payloads:
         moment: Moment,
         columns: Sequence[ExportColumn],
         objects: ObjectStore | None,
+        *,
+        apart: bool = False,
     ) -> None:
+        self._apart = apart
         self._engine = engine
         self._bulk = bulk
         self._moment = moment
@@ -82,6 +88,14 @@ class Payloads:
         sizes = self.sizes()
         return None if sizes is None else f"{sizes[1]} {'>' if large else '<='} {LARGE_CELL_BYTES}"
 
+    def objects_apart(self, batch: pa.RecordBatch) -> list[dict[str, PayloadRef]]:
+        """Of each row the objects that are left out of its cells, by the name of their column."""
+        if not self._apart:
+            return [{}] * batch.num_rows
+        names = [column.name for column in self._columns.values()]
+        found = [decode_refs(text) for text in batch.column(_OBJECTS).to_pylist()]
+        return [{name: ref for name in names if isinstance(ref := refs.get(name), PayloadRef)} for refs in found]
+
     def put_right(self, columns: list[pa.Array], batch: pa.RecordBatch, table: RunTable) -> None:
         """Replace in ``columns`` what needs care."""
         flags = batch.column(_FLAGS).to_pylist()
@@ -102,6 +116,8 @@ class Payloads:
     def _kept(self, batch: pa.RecordBatch, row: int, kept: PayloadRef | str) -> bytes:
         if isinstance(kept, str):
             return kept.encode()
+        if self._apart:
+            return b""
         if self._objects is None:
             raise StoreError("a run names an object, and the export was put together without objects")
         run_id = UUID(batch.column(ID)[row].as_py())

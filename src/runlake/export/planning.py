@@ -9,9 +9,10 @@ from typing import Final
 from uuid import UUID
 
 from runlake.errors import InvalidError
-from runlake.export.columns import choose_columns, columns_of
+from runlake.export.columns import FILES, choose_columns, columns_of
 from runlake.export.content import Compression, ContentKind, ExportSelection, FileFormat
 from runlake.model.export import SECOND_US, Export, ExportRun, ExportSpec, RunKind, days_of
+from runlake.model.export_content import FileKind
 
 MAX_RUNS: Final = 20_000
 """Most runs of one export: 54 years of one project, or 3 months of 200."""
@@ -96,26 +97,40 @@ def selection_of(export: Export, run: ExportRun, *, as_of: int) -> ExportSelecti
         filter=export.spec.filter,
         trace_filter=export.spec.trace_filter,
         tree_filter=export.spec.tree_filter,
+        payloads_apart=FileKind.PAYLOAD in export.spec.include_files,
     )
 
 
 def _fields(spec: ExportSpec) -> tuple[str, ...] | None:
-    """The columns asked for, and where it follows changes the one that marks them."""
-    marks = any(column.name == CHANGE_COLUMN for column in columns_of(spec.content))
-    if not (spec.include_changes and marks):
+    """The columns asked for, and those without which marks of changes, or files, would belong to no row."""
+    known = {column.name for column in columns_of(spec.content)}
+    has_files = bool(spec.include_files)
+    wanted = {CHANGE_COLUMN: spec.include_changes, "id": has_files, FILES: has_files}
+    added = [name for name, is_wanted in wanted.items() if is_wanted and name in known]
+    if not added:
         return spec.fields
-    return (*(column.name for column in choose_columns(spec.content, spec.fields)), CHANGE_COLUMN)
+    return (*(column.name for column in choose_columns(spec.content, spec.fields)), *added)
 
 
 def folder_of(export: Export, run: ExportRun) -> str:
     """Where the files of a run go, below the destination's prefix. Changes are with the day they are exported for."""
+    return f"{_project_folder(export, run)}/{_FOLDERS[export.spec.content]}/{_day(export, run)}"
+
+
+def run_files_folder(export: Export, run: ExportRun) -> str:
+    """Where the files of the runs go that the export run has: apart from its data, which readers take by the folder."""
+    return f"{_project_folder(export, run)}/files/{_day(export, run)}/{_STEMS[run.kind]}"
+
+
+def _project_folder(export: Export, run: ExportRun) -> str:
+    return f"{export_folder(export)}/tenant_id={run.tenant_id}/session_id={run.project_id}"
+
+
+def _day(export: Export, run: ExportRun) -> str:
     day = datetime.fromtimestamp(
         (export.spec.start_us if run.kind is RunKind.CHANGES else run.start_us) // SECOND_US, tz=UTC
     )
-    return (
-        f"{export_folder(export)}/tenant_id={run.tenant_id}/session_id={run.project_id}"
-        f"/{_FOLDERS[export.spec.content]}/year={day.year}/month={day.month}/day={day.day}"
-    )
+    return f"year={day.year}/month={day.month}/day={day.day}"
 
 
 def export_folder(export: Export) -> str:
@@ -129,9 +144,13 @@ def manifest_path(export: Export) -> str:
 
 def file_name(export: Export, run: ExportRun, number: int) -> str:
     """The name of the run's file of that number; the same for every attempt."""
-    spec = export.spec
+    return f"{_STEMS[run.kind]}-{number:05d}{data_ending(export.spec)}"
+
+
+def data_ending(spec: ExportSpec) -> str:
+    """What the names of the data files end with, for example ``.jsonl.gz``."""
     outside = "" if spec.format in _COMPRESSED_INSIDE else _COMPRESSED.get(spec.compression, "")
-    return f"{_STEMS[run.kind]}-{number:05d}{_SUFFIXES[spec.format]}{outside}"
+    return _SUFFIXES[spec.format] + outside
 
 
 def belongs_to(run: ExportRun, path: str) -> bool:

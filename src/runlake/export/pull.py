@@ -156,6 +156,7 @@ class PullService:
             trace_filter=spec.trace_filter,
             tree_filter=spec.tree_filter,
             content=spec.content,
+            changed_since=spec.changed_since,
             fields=spec.fields,
             as_of=self._source.watermark(),
             limit=spec.limit,

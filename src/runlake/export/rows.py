@@ -16,8 +16,9 @@ import msgspec
 import pyarrow as pa
 
 from runlake.export.arrow import arrow_schema, blocks_to_batches
-from runlake.export.columns import FEEDBACK_STATS, ExportColumn
+from runlake.export.columns import FEEDBACK_STATS, FILES, ExportColumn
 from runlake.export.payloads import ID, LARGE_CELL_BYTES, START, VERSION, Payloads, light_parts, payload_cell
+from runlake.export.run_files import encode_run_files, run_files
 from runlake.model.export_content import ContentKind
 from runlake.model.run_record import RunRecord
 from runlake.query.bulk import BulkQuery, heaviest, ordered_rows
@@ -82,6 +83,7 @@ class RunRows:
         content: ContentKind = ContentKind.RUNS,
         feedback_until: int,
         objects: ObjectStore | None = None,
+        payloads_apart: bool = False,
     ) -> None:
         self._feedback_until = feedback_until
         self._engine = engine
@@ -89,8 +91,10 @@ class RunRows:
         self._moment = moment
         self._columns = columns
         self._schema = arrow_schema(columns, content)
-        self._payloads = Payloads(engine, bulk, moment, columns, objects)
-        self._feedback_index = next((i for i, column in enumerate(columns) if column.name == FEEDBACK_STATS), None)
+        self._payloads = Payloads(engine, bulk, moment, columns, objects, apart=payloads_apart)
+        names = [column.name for column in columns]
+        self._feedback_index = names.index(FEEDBACK_STATS) if FEEDBACK_STATS in names else None
+        self._files_index = names.index(FILES) if FILES in names else None
 
     @contextmanager
     def pieces(self) -> Iterator[Iterator[Piece]]:
@@ -140,11 +144,17 @@ class RunRows:
             self._payloads.put_right(columns, part, table)
             if self._feedback_index is not None:
                 columns[self._feedback_index] = self._feedback(part)
+            if self._files_index is not None:
+                columns[self._files_index] = self._files(part, columns[self._files_index])
             made = [
                 column if column.type == field.type else column.cast(field.type)
                 for column, field in zip(columns, self._schema, strict=True)
             ]
             yield Piece(pa.RecordBatch.from_arrays(made, schema=self._schema), part.column(START), part.column(ID))
+
+    def _files(self, batch: pa.RecordBatch, attachments: pa.Array) -> pa.Array:
+        rows = zip(attachments.to_pylist(), self._payloads.objects_apart(batch), strict=True)
+        return pa.array([encode_run_files(run_files(text or "", refs)) for text, refs in rows], pa.string())
 
     def _feedback(self, batch: pa.RecordBatch) -> pa.Array:
         """``feedback_stats`` of each row, as a page has it now: the engine may drop earlier states of a feedback."""

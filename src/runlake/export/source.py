@@ -11,18 +11,21 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from runlake.errors import StoreError
 from runlake.export.arrow import arrow_schema, blocks_to_batches
 from runlake.export.columns import ExportColumn, choose_columns
 from runlake.export.content import ExportPosition, ExportSelection
 from runlake.export.flat_rows import FlatRows
 from runlake.export.rows import Piece, RunRows
-from runlake.model.export_content import ContentKind
+from runlake.export.run_files import RunFile
+from runlake.model.export_content import ContentKind, FileKind
+from runlake.model.payload_ref import PayloadRef
 from runlake.query.bulk import BulkQuery, count_feedback, count_runs, feedback_rows, read_filters
 from runlake.query.read_request import LiveProjects
 from runlake.query.request import Order, PageKey, RunQuery
 from runlake.store.engine import Engine, Statement
 from runlake.store.moment import Moment, Moments
-from runlake.store.objects import ObjectStore
+from runlake.store.objects import ObjectKey, ObjectStore
 
 FEEDBACK_BLOCK_ROWS: Final = 4_000
 _NO_TENANT: Final = UUID(int=0)
@@ -73,6 +76,14 @@ class ExportSource:
         found = int(str(self._engine.select(statement).rows[0][0]))
         return found if selection.limit is None else min(found, selection.limit)
 
+    def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:
+        """The bytes of a file that a row names, in pieces; MissingObjectError when they are gone or damaged."""
+        if self._objects is None:
+            raise StoreError("a run names an object, and the export was put together without objects")
+        if file.kind is FileKind.PAYLOAD:
+            return self._objects.payload_chunks(tenant_id, run_id, PayloadRef(file.sha256, file.bytes))
+        return self._objects.attachment_chunks(ObjectKey(tenant_id, run_id, file.sha256), 0, file.bytes)
+
     @contextmanager
     def batches(self, selection: ExportSelection, /) -> Iterator[Iterator[pa.RecordBatch]]:
         """The rows in batches; leaving the context ends the read."""
@@ -95,25 +106,26 @@ class ExportSource:
             bulk = self._bulk(selection, (project_id,))
             # Asked for each project: a moment that is forgotten meanwhile must not be read as if it were not.
             moment = self._moment(selection)
-            with self._project(selection.content, bulk, moment, _marked(columns, selection)) as pieces:
+            with self._project(selection, bulk, moment, _marked(columns, selection)) as pieces:
                 for piece in pieces:
                     yield project_id, piece
 
     @contextmanager
     def _project(
-        self, content: ContentKind, bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn]
+        self, selection: ExportSelection, bulk: BulkQuery, moment: Moment, columns: Sequence[ExportColumn]
     ) -> Iterator[Iterator[Piece]]:
-        schema = arrow_schema(columns, content)
-        match content:
+        schema = arrow_schema(columns, selection.content)
+        match selection.content:
             case ContentKind.RUNS | ContentKind.TRACES:
                 rows = RunRows(
                     self._engine,
                     bulk,
                     moment,
                     columns,
-                    content=content,
+                    content=selection.content,
                     feedback_until=self.watermark(),
                     objects=self._objects,
+                    payloads_apart=selection.payloads_apart,
                 )
                 with rows.pieces() as pieces:
                     yield pieces
@@ -127,7 +139,7 @@ class ExportSource:
                 with flat.pieces() as pieces:
                     yield pieces
             case _:
-                assert_never(content)
+                assert_never(selection.content)
 
     def _projects(self, selection: ExportSelection) -> tuple[UUID, ...]:
         """The projects that are left to read, in order; what is deleted or foreign is nowhere."""

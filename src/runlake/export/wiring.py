@@ -18,6 +18,7 @@ from runlake.export.content import ExportSelection
 from runlake.export.opening import DestinationOpener
 from runlake.export.partition import FileLimits
 from runlake.export.pull import PullService
+from runlake.export.run_files import RunFile
 from runlake.export.sealing import KEY_NAME, Sealer
 from runlake.export.service import ExportService
 from runlake.export.worker import ExportWorkers, WorkerLimits
@@ -70,6 +71,9 @@ class LateReader:
 
     def batches(self, selection: ExportSelection, /) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
         return self._source.batches(selection)
+
+    def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:
+        return self._source.file_chunks(tenant_id, run_id, file)
 
     def pieces(self, selection: ExportSelection, /) -> AbstractContextManager[Iterator[ExportPiece]]:
         return self._source.pieces(selection)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from runlake.model.export_content import Compression, ContentKind, FileFormat
+from runlake.model.export_content import Compression, ContentKind, FileFormat, FileKind
 
 SECOND_US: Final = 1_000_000
 HOUR_US: Final = 3600 * SECOND_US
@@ -63,7 +63,8 @@ class ExportSpec:
     """What an export shall contain. ``end_us`` is exclusive and None for a schedule, which has ``interval_hours``.
 
     ``project_ids`` is empty when ``all_experiments`` is set; they are found when the export is planned.
-    ``include_changes`` makes a schedule export again what changed since the window before.
+    ``include_changes`` makes a schedule export again what changed since the window before. ``include_files`` writes
+    what it names of every run as files of their own, beside the data files.
     """
 
     destination_id: UUID
@@ -81,6 +82,7 @@ class ExportSpec:
     compression: Compression = Compression.ZSTANDARD
     fields: tuple[str, ...] | None = None
     include_changes: bool = False
+    include_files: tuple[FileKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +124,15 @@ class ExportedFile:
 class RunResult:
     """What an export run has written so far; ``folder`` is below the destination's prefix.
 
-    ``as_of`` is the version of the moment that its rows show.
+    ``as_of`` is the version of the moment that its rows show. ``files`` are the data files; ``run_files`` counts those
+    that their rows name, which may be too many to be listed here.
     """
 
     folder: str
     as_of: int
     files: tuple[ExportedFile, ...] = ()
+    run_files: int = 0
+    run_files_bytes: int = 0
 
     @property
     def rows(self) -> int:
@@ -135,7 +140,11 @@ class RunResult:
 
     @property
     def bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
+        return sum(file.bytes for file in self.files) + self.run_files_bytes
+
+    @property
+    def files_written(self) -> int:
+        return len(self.files) + self.run_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,13 @@ class ContentKind(StrEnum):
     FLATTENED = "flattened"
 
 
+class FileKind(StrEnum):
+    """What of a run can be exported as a file of its own: its attachments, and payloads that the store keeps apart."""
+
+    ATTACHMENT = "attachment"
+    PAYLOAD = "payload"
+
+
 class FileFormat(StrEnum):
     """``ARROW`` is the IPC stream, ``ARROW_FILE`` the IPC file with its footer (also known as Feather version 2)."""
 

@@ -362,7 +362,7 @@ def _sums(result: RunResult | None) -> dict[str, int]:
     """What progress is summed from, beside the result itself."""
     if result is None:
         return {"rows_written": 0, "bytes_written": 0, "files_written": 0}
-    return {"rows_written": result.rows, "bytes_written": result.bytes, "files_written": len(result.files)}
+    return {"rows_written": result.rows, "bytes_written": result.bytes, "files_written": result.files_written}
 
 
 def _record(type_: type[RecordT], row: Any, json_columns: dict[str, Any]) -> RecordT:

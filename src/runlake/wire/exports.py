@@ -15,7 +15,7 @@ import msgspec
 
 from runlake.errors import InvalidError
 from runlake.model.export import Export, ExportedFile, ExportProgress, ExportRun, ExportSpec, ExportStatus, RunResult
-from runlake.model.export_content import Compression, ContentKind, FileFormat
+from runlake.model.export_content import Compression, ContentKind, FileFormat, FileKind
 from runlake.wire.json_text import decode_object
 from runlake.wire.scalars import read_id, read_time
 from runlake.wire.times import format_time
@@ -66,6 +66,7 @@ class ExportCreate(msgspec.Struct, kw_only=True):
     compression: str | None = None
     export_fields: list[str] | None = None
     include_changes: bool = False
+    include_files: list[str] | None = None
 
 
 class ExportPatch(msgspec.Struct, kw_only=True):
@@ -91,6 +92,7 @@ class _Sent(msgspec.Struct, gc=False):
     compression: Any = None
     export_fields: Any = None
     include_changes: Any = None
+    include_files: Any = None
     status: Any = None
 
 
@@ -130,6 +132,7 @@ class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
     compression: str
     export_fields: tuple[str, ...] | None
     include_changes: bool
+    include_files: tuple[str, ...]
     status: str
     source_bulk_export_id: UUID | None
     watermark: int | None
@@ -152,6 +155,8 @@ class ResultBody(msgspec.Struct, frozen=True, kw_only=True):
     pending_upload: None
     bytes_written: int
     files: tuple[ExportedFile, ...]
+    run_files: int
+    run_files_bytes: int
 
 
 class RunMetadataBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +201,7 @@ def read_export_create(body: bytes) -> ExportSpec:
     interval_hours = _interval(sent.interval_hours)
     all_experiments = _flag(sent.all_experiments, "all_experiments")
     start_us, end_us = _window(sent, interval_hours)
+    content = _choice(sent.content or ContentKind.RUNS, {item.value: item for item in ContentKind}, "content")
     return ExportSpec(
         destination_id=destination_id,
         project_ids=_projects(sent, all_experiments=all_experiments),
@@ -206,12 +212,13 @@ def read_export_create(body: bytes) -> ExportSpec:
         filter=_filter(sent.filter, "filter"),
         trace_filter=_filter(sent.trace_filter, "trace_filter"),
         tree_filter=_filter(sent.tree_filter, "tree_filter"),
-        content=_choice(sent.content or ContentKind.RUNS, {item.value: item for item in ContentKind}, "content"),
+        content=content,
         format=format_,
         format_version=_choice(sent.format_version or "v1", {name: name for name in FORMAT_VERSIONS}, "format_version"),
         compression=_compression(sent.compression, format_),
         fields=_fields(sent.export_fields),
         include_changes=_changes(sent.include_changes, interval_hours),
+        include_files=_file_kinds(sent.include_files, content),
     )
 
 
@@ -247,6 +254,7 @@ def export_body(export: Export, *, manifest: str | None, progress: ProgressBody)
         compression=spec.compression.value,
         export_fields=spec.fields,
         include_changes=spec.include_changes,
+        include_files=tuple(kind.value for kind in spec.include_files),
         status=export.status.value,
         source_bulk_export_id=export.source_id,
         watermark=export.watermark,
@@ -316,6 +324,8 @@ def _result_body(result: RunResult, prefix: str) -> ResultBody:
         pending_upload=None,
         bytes_written=result.bytes,
         files=files,
+        run_files=result.run_files,
+        run_files_bytes=result.run_files_bytes,
     )
 
 
@@ -371,6 +381,21 @@ def _changes(value: object, interval_hours: int | None) -> bool:
             "include_changes belongs to a schedule; give interval_hours with it", field="include_changes"
         )
     return wanted
+
+
+def _file_kinds(value: object, content: ContentKind) -> tuple[FileKind, ...]:
+    if value is None or value == []:
+        return ()
+    if not isinstance(value, list):
+        raise InvalidError("include_files must be a list of attachment and payload", field="include_files")
+    kinds = {kind.value: kind for kind in FileKind}
+    found = tuple(dict.fromkeys(_choice(item, kinds, "include_files") for item in value))
+    if content not in (ContentKind.RUNS, ContentKind.TRACES):
+        raise InvalidError(
+            f"{content.value} have no files; include_files belongs to the contents runs and traces",
+            field="include_files",
+        )
+    return found
 
 
 def _filter(value: object, field: str) -> str | None:

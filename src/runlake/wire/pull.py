@@ -29,6 +29,7 @@ class PullBody(msgspec.Struct, kw_only=True, gc=False):
     ``project`` are names and ``session`` ids, one or a list; without both all projects are pulled. ``start_time`` is
     inclusive, ``end_time`` exclusive. ``fields`` (or ``select``) names columns. ``marks`` adds a line with a cursor
     after each batch of JSON lines, and one at the end. ``total`` counts the rows first, for a progress bar.
+    ``changed_since`` is a version, such as the watermark of an earlier pull: only what was written or judged after it.
     """
 
     project: Any = None
@@ -39,6 +40,7 @@ class PullBody(msgspec.Struct, kw_only=True, gc=False):
     trace_filter: Any = None
     tree_filter: Any = None
     content: Any = None
+    changed_since: Any = None
     fields: Any = None
     select: Any = None
     format: Any = None
@@ -51,6 +53,8 @@ class PullBody(msgspec.Struct, kw_only=True, gc=False):
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 _NAMES: Final = PullBody.__struct_fields__
+_MAX_DIGITS: Final = 19
+"""Digits of 2**63."""
 _SYNONYMS: Final = {"zstd": "zstandard", "ndjson": "jsonl"}
 
 
@@ -66,6 +70,7 @@ class PullSpec:
     trace_filter: str | None = None
     tree_filter: str | None = None
     content: ContentKind = ContentKind.RUNS
+    changed_since: int | None = None
     fields: tuple[str, ...] | None = None
     format: FileFormat = FileFormat.JSONL
     compression: Compression = Compression.NONE
@@ -121,6 +126,7 @@ def read_pull(sent: Mapping[str, Any]) -> PullSpec:
         trace_filter=read("trace_filter", _text),
         tree_filter=read("tree_filter", _text),
         content=_choice(sent, "content", ContentKind, ContentKind.RUNS),
+        changed_since=read("changed_since", _version),
         fields=read(chosen, _comma_texts),
         format=format_,
         compression=_choice(sent, "compression", Compression, _usual_compression(format_)),
@@ -182,9 +188,17 @@ def _flag(value: Any, field: str) -> bool:
 
 
 def _limit(value: Any, field: str) -> int:
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() and len(value) < 19 else value  # noqa: PLR2004 - digits of 2**63
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise InvalidError(f"{field} must be a whole number of at least 1", field=field)
+    return _number(value, field, at_least=1)
+
+
+def _version(value: Any, field: str) -> int:
+    return _number(value, field, at_least=0)
+
+
+def _number(value: Any, field: str, *, at_least: int) -> int:
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() and len(value) < _MAX_DIGITS else value
+    if isinstance(number, bool) or not isinstance(number, int) or not at_least <= number < 2**63:
+        raise InvalidError(f"{field} must be a whole number of at least {at_least}", field=field)
     return number
 
 
