@@ -6,15 +6,17 @@ named, one moment, nothing deleted.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from runlake.errors import InvalidError, NotFoundError, StoreError
+from runlake.errors import InvalidError, NotFoundError, StoreError, TooMuchWorkError
 from runlake.query.lanes import QueryLanes, QueryShape
 from runlake.query.pair_sql import latest_feedback
 from runlake.query.plan import run_scope, statement_settings
@@ -28,6 +30,9 @@ from runlake.store.moment import Moments
 MAX_ROWS: Final = 1_000
 MAX_BYTES: Final = 10_000_000
 """Most rows and bytes of one answer (documented upstream)."""
+
+_BLOCK_ROWS: Final = 8192
+"""Rows between two looks of the engine at its clock; a join may make many more of them."""
 
 RUN_COLUMNS_SQL: Final = (
     "id, trace_id, parent_run_id, session_id AS project_id, toString(name) AS name, toString(run_type) AS run_type,"
@@ -66,6 +71,23 @@ class SqlResult:
     elapsed_ms: float
 
 
+class _Starter:
+    """Called in the thread of a query when its turn has come: sets its deadline, which the wait does not count to."""
+
+    def __init__(self, deadline: asyncio.Timeout, seconds: float) -> None:
+        self._deadline = deadline
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self) -> None:
+        self._loop.call_soon_threadsafe(self._set)
+
+    def _set(self) -> None:
+        # A caller that has gone away has left its context, which can have no deadline any more.
+        with suppress(RuntimeError):
+            self._deadline.reschedule(self._loop.time() + self._seconds)
+
+
 class SqlQueries:
     """Runs guarded SQL. Thread-safe."""
 
@@ -79,10 +101,23 @@ class SqlQueries:
         self._lanes = lanes
 
     async def query(self, text: str, projects: tuple[UUID, ...], *, tenant_id: UUID) -> SqlResult:
-        """The result of one select over the projects."""
-        return await self._lanes.run(QueryShape.STATS, self._query, text, projects, tenant_id)
+        """The result of one select over the projects; TooMuchWorkError at its deadline, whatever the engine is at.
 
-    def _query(self, text: str, projects: tuple[UUID, ...], tenant_id: UUID) -> SqlResult:
+        The engine looks at the clock between blocks only, and not at all while it works out constants. So the caller is
+        answered by a clock of ours, and what the engine still does is stopped behind its back.
+        """
+        try:
+            async with asyncio.timeout(None) as deadline:
+                begun = _Starter(deadline, self._limits.max_seconds)
+                return await self._lanes.run(QueryShape.STATS, self._query, text, projects, tenant_id, begun)
+        except TimeoutError:
+            limit = f"{self._limits.max_seconds:g} s (query_max_seconds)"
+            raise TooMuchWorkError(
+                f"the query passed its time limit of {limit}; narrow it by time or project"
+            ) from None
+
+    def _query(self, text: str, projects: tuple[UUID, ...], tenant_id: UUID, begun: Callable[[], None]) -> SqlResult:
+        begun()
         live = set(self._live_projects(tenant_id))
         foreign = next((project for project in projects if project not in live), None)
         if foreign is not None:
@@ -104,6 +139,7 @@ class SqlQueries:
         settings = {
             **statement_settings(self._limits),
             "readonly": 1,
+            "max_block_size": _BLOCK_ROWS,
             "timeout_before_checking_execution_speed": 0,
             "max_result_rows": MAX_ROWS + 1,
             "max_result_bytes": 8 * MAX_BYTES,
