@@ -112,8 +112,11 @@ def _limit(everything: bool, limit: int | None, format_: Format) -> int | None:
         raise SettingsError("--all and --limit exclude each other; give one of them")
     if limit is not None and limit < 1:
         raise SettingsError("--limit must be at least 1")
-    if format_ == "table" and (everything or (limit or 0) > MAX_TABLE_ROWS):
-        raise SettingsError(f"a table shows at most {MAX_TABLE_ROWS} rows; use --format jsonl for more")
+    if format_ == "table":
+        if (limit or 0) > MAX_TABLE_ROWS:
+            raise SettingsError(f"a table shows at most {MAX_TABLE_ROWS} rows; use --format jsonl for more")
+        # One more than is shown tells that there are more.
+        return MAX_TABLE_ROWS + 1 if everything else limit or DEFAULT_LIMIT
     return None if everything else limit or DEFAULT_LIMIT
 
 
@@ -124,6 +127,8 @@ def _run(wanted: _Wanted, server: ServerClient, cursor: str | None) -> int:
         request = {**wanted.request, "total": show is not None and cursor is None}
         pull = RemotePull(server, request, time.sleep, cursor=cursor)
         try:
+            if wanted.format == "table":
+                return _show(wanted, pull)
             _write(wanted, pull, show)
         except BrokenPullError as error:
             print(f"runlake: {error.message}", file=sys.stderr)
@@ -136,11 +141,21 @@ def _run(wanted: _Wanted, server: ServerClient, cursor: str | None) -> int:
     return PARTIAL_EXIT
 
 
+def _show(wanted: _Wanted, pull: RemotePull) -> int:
+    """A table of all rows, or of as many as one shows, and then word that there are more."""
+    rows = [row for batch in pull.batches() for row in batch.to_pylist()]
+    _print_table(rows[:MAX_TABLE_ROWS], wanted.request["fields"])
+    if len(rows) <= MAX_TABLE_ROWS:
+        return 0
+    print(
+        f"runlake: these are the first {MAX_TABLE_ROWS} rows, there are more; use --format jsonl for all",
+        file=sys.stderr,
+    )
+    return PARTIAL_EXIT
+
+
 def _write(wanted: _Wanted, pull: RemotePull, show: Any) -> None:
     """Everything to where it goes. Where the pull breaks the file is ended, so that what came can be read."""
-    if wanted.format == "table":
-        _print_table([row for batch in pull.batches() for row in batch.to_pylist()], wanted.request["fields"])
-        return
     with ExitStack() as files:
         batches = pull.batches()
         # Before the file is touched: a mistake in the request must not empty a file that is there.
