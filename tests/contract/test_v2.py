@@ -53,6 +53,12 @@ def test_traces_carry_their_sums_beside_the_root(called: Outcome) -> None:
     assert sorted(facts["runs"]) == ["model", "turn 0"]
 
 
+def test_a_trace_filter_compares_the_sums_that_traces_show(called: Outcome) -> None:
+    """Roots here have no tokens or costs of their own."""
+    assert called["traces"]["with seven tokens"] == ["turn 2", "turn 1", "turn 0"]
+    assert called["traces"]["costly"] == [3, 0]
+
+
 def test_threads_are_listed_with_their_ends_and_sums(called: Outcome) -> None:
     facts = called["threads"]
     assert facts["threads"] == [["a", 3, 1], ["b", 1, 0]]

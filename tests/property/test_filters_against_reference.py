@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,32 @@ from property.reference import Record, evaluate
 from runlake.errors import FilterError
 from runlake.fql import parse_filter, read_filter
 from runlake.fql.ast import Comparison, Value
-from runlake.fql.bound import BoundExpr, Phrase, Prefix, Substring, Word
+from runlake.fql.bound import BoundExpr, Constant, Phrase, Prefix, Substring, Word, on_trace_sums
 from runlake.fql.fields import FIELDS, Kind
 from runlake.fql.terms import read_terms
 from runlake.ingest.batch import IngestBatch
+from runlake.query import candidates
 from runlake.query.fetch import RunFetcher
 from runlake.query.request import Order, QueryLimits, RunQuery
 from store.harness import OpenStore, open_store
 
 FILTERS_PER_POPULATION = 10
+SUMMED_TOKENS = ("total_tokens", "prompt_tokens", "completion_tokens", "prompt_token_details.cache_read")
+SUMMED_COSTS = ("total_cost", "prompt_cost", "completion_cost", "completion_cost_details.reasoning")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
     with open_store(Path(tmp_path_factory.mktemp("filters")) / "engine") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def few_at_a_time() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "READ_AT_ONCE", 1)
+        patch.setattr(candidates, "MAX_BATCH_ROWS", 2)
+        yield
 
 
 def write(store: OpenStore, population: Population) -> None:
@@ -109,6 +121,16 @@ def test_every_field_function_and_literal_means_what_the_reference_says(
 @quiet(20)
 @given(population=populations(), texts=st.lists(filters, min_size=1, max_size=FILTERS_PER_POPULATION))
 def test_a_filter_finds_what_the_reference_finds(store: OpenStore, population: Population, texts: list[str]) -> None:
+    write(store, population)
+    for text in texts:
+        check_filter(store, population, text)
+
+
+@quiet(10)
+@given(population=populations(min_size=8, max_size=20), texts=st.lists(filters, min_size=5, max_size=10))
+def test_a_filter_finds_the_same_where_candidates_are_read_some_at_a_time(
+    store: OpenStore, few_at_a_time: None, population: Population, texts: list[str]
+) -> None:
     write(store, population)
     for text in texts:
         check_filter(store, population, text)
@@ -205,6 +227,70 @@ def test_three_scopes_hold_together(
     if some is not None:
         expected = [run for run in expected if run.trace_id in in_traces(records, some)]
     assert sorted(found(store, query)) == sorted(run.id for run in expected)
+
+
+_SUMMED = (
+    *((name, amount) for name in SUMMED_TOKENS for amount in ("0", "3", "999", "1000", "1003", "4003", "5000")),
+    *((name, amount) for name in SUMMED_COSTS for amount in ("0.25", "0.5", "0.75", "1.5", "0.000125", "0.00025")),
+)
+_summed_atoms = st.one_of(
+    st.builds(
+        lambda function, pair: f"{function}({pair[0]}, {pair[1]})",
+        st.sampled_from(("eq", "neq", "gt", "gte", "lt", "lte")),
+        st.sampled_from(_SUMMED),
+    ),
+    st.builds(
+        lambda function, name: f"{function}({name}, null)",
+        st.sampled_from(("eq", "neq")),
+        st.sampled_from((*SUMMED_COSTS, "prompt_token_details.cache_read", "first_token_time")),
+    ),
+    st.sampled_from(("neq(error, null)", 'eq(run_type, "llm")')),
+)
+summed_filters = st.recursive(
+    _summed_atoms,
+    lambda inner: st.one_of(
+        st.builds(lambda parts: f"and({', '.join(parts)})", st.lists(inner, min_size=2, max_size=3)),
+        st.builds(lambda parts: f"or({', '.join(parts)})", st.lists(inner, min_size=2, max_size=3)),
+        st.builds(lambda part: f"not({part})", inner),
+    ),
+    max_leaves=5,
+)
+
+
+def with_sums(root: Record, everyone: tuple[Record, ...]) -> Record:
+    """The root as an answer with sums over its trace shows it."""
+    zero = Decimal(0)
+    runs = [run for run in everyone if run.trace_id == root.trace_id]
+    costs = [run.costs for run in runs if run.costs is not None]
+    details: dict[str, Decimal] = {}
+    for name, amount in (item for run in runs for item in run.details.items()):
+        details[name] = details.get(name, Decimal(0)) + amount
+    return replace(
+        root,
+        tokens=(sum(run.tokens[0] for run in runs), sum(run.tokens[1] for run in runs)),
+        costs=(sum((cost[0] for cost in costs), zero), sum((cost[1] for cost in costs), zero)) if costs else None,
+        details=details,
+        first_token_time=min((run.first_token_time for run in runs if run.first_token_time is not None), default=None),
+    )
+
+
+@quiet(15)
+@given(
+    population=populations(min_size=10, max_size=20),
+    texts=st.lists(summed_filters, min_size=1, max_size=FILTERS_PER_POPULATION),
+    is_root=st.sampled_from([None, True]),
+)
+def test_sums_of_a_trace_are_what_its_root_would_have_if_they_were_its_own(
+    store: OpenStore, population: Population, texts: list[str], is_root: bool | None
+) -> None:
+    write(store, population)
+    records = population.records
+    for text in texts:
+        on_roots = on_trace_sums(read_filter(text) or Constant(value=True))
+        query = replace(everything(population), trace_filter=on_roots, is_root=is_root)
+        traces = {run.trace_id for run in records if run.is_root and evaluate(text, with_sums(run, records), records)}
+        expected = [run.id for run in records if run.trace_id in traces and (run.is_root or not is_root)]
+        assert sorted(found(store, query)) == sorted(expected), text
 
 
 @quiet(10)

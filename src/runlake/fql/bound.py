@@ -15,12 +15,12 @@ each leaf for absent values is in its docstring; the compiler must make the engi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from runlake.fql.axes import Axis
@@ -389,8 +389,28 @@ class Related:
     count: CountTest | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSums:
+    """The sums over all runs of the run's trace meet ``child``, every leaf of which ``is_summed``.
+
+    Of first-token times the sum is the earliest. No filter spells this: ``on_trace_sums`` makes it of a filter on
+    roots, for callers whose roots show such sums.
+    """
+
+    child: BoundExpr
+
+
 Leaf: TypeAlias = (
-    Constant | ScalarTest | NullTest | DetailTest | TagTest | PairExists | SearchTest | PayloadLike | Related
+    Constant
+    | ScalarTest
+    | NullTest
+    | DetailTest
+    | TagTest
+    | PairExists
+    | SearchTest
+    | PayloadLike
+    | Related
+    | TraceSums
 )
 BoundExpr: TypeAlias = And | Or | Not | Leaf
 
@@ -444,8 +464,53 @@ def related(axis: Axis, child: BoundExpr, count: CountTest | None = None) -> Bou
     return some if test.holds(1) else Not(child=some)
 
 
+SUMMED_FIELDS: Final = frozenset(
+    {
+        ScalarField.TOTAL_TOKENS,
+        ScalarField.PROMPT_TOKENS,
+        ScalarField.COMPLETION_TOKENS,
+        ScalarField.TOTAL_COST,
+        ScalarField.PROMPT_COST,
+        ScalarField.COMPLETION_COST,
+        ScalarField.FIRST_TOKEN_TIME,
+    }
+)
+
+
+def is_summed(leaf: Leaf) -> bool:
+    """Whether a leaf is about tokens, costs or the first token."""
+    return isinstance(leaf, DetailTest) or (isinstance(leaf, ScalarTest | NullTest) and leaf.field in SUMMED_FIELDS)
+
+
+def on_trace_sums(expr: BoundExpr) -> BoundExpr:
+    """The same condition with the sums over the run's trace in the place of its own tokens, costs and first token."""
+    if all(map(is_summed, leaves(expr))):
+        return TraceSums(child=expr)
+    match expr:
+        case And(children=children):
+            return all_of(_apart(children, all_of))
+        case Or(children=children):
+            return any_of(_apart(children, any_of))
+        case Not(child=child):
+            return negation(on_trace_sums(child))
+        case _:
+            return expr
+
+
+def _apart(children: Iterable[BoundExpr], join: Callable[[Iterable[BoundExpr]], BoundExpr]) -> Iterator[BoundExpr]:
+    """Children that speak of sums alone become one, so that each trace is added up once."""
+    summed: list[BoundExpr] = []
+    for child in children:
+        if all(map(is_summed, leaves(child))):
+            summed.append(child)
+        else:
+            yield on_trace_sums(child)
+    if summed:
+        yield TraceSums(child=join(summed))
+
+
 def leaves(expr: BoundExpr) -> Iterator[Leaf]:
-    """Every leaf from left to right, whether under a ``Not`` or not; what relatives must meet is not among them."""
+    """Every leaf from left to right, whether under a ``Not`` or not; not what relatives and sums must meet."""
     pending: list[BoundExpr] = [expr]
     while pending:
         match pending.pop():

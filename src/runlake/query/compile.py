@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from runlake.fql.bound import (
+    SUMMED_FIELDS,
     And,
     BoundExpr,
     Comparator,
@@ -25,10 +26,12 @@ from runlake.fql.bound import (
     PairExists,
     PayloadLike,
     Related,
+    ScalarField,
     ScalarTest,
     ScalarValue,
     SearchTest,
     TagTest,
+    TraceSums,
     leaves,
 )
 from runlake.model.run import NO_ID
@@ -39,6 +42,8 @@ from runlake.query.relatives import candidate_traces, compile_related, is_cheap,
 from runlake.query.search_sql import compile_payload_like, compile_search
 from runlake.store.columns import Absence, Kind, ScalarColumn
 from runlake.store.engine import Params
+
+_DETAILS: Final = "details_text"
 
 TRUE: Final = "true"
 FALSE: Final = "false"
@@ -60,15 +65,15 @@ def compile_filter(expr: BoundExpr, context: FilterContext) -> str:
             return f"NOT ({compile_filter(child, context)})"
         case Constant(value=value):
             return TRUE if value else FALSE
-        case Related():
-            return _related(expr, context)
+        case Related() | TraceSums():
+            return _of_others(expr, context)
         case _:
             return _leaf(expr, context)
 
 
 def _all_of(children: tuple[BoundExpr, ...], context: FilterContext) -> list[str]:
-    """Each condition; those that speak of relatives may count on what the cheap ones beside them leave."""
-    if not any(isinstance(leaf, Related) for child in children for leaf in leaves(child)):
+    """Each condition; those that read other runs may count on what the cheap ones beside them leave."""
+    if not any(isinstance(leaf, Related | TraceSums) for child in children for leaf in leaves(child)):
         return [compile_filter(child, context) for child in children]
     known, few = list(context.candidates.conditions), context.candidates.are_few
     compiled: dict[int, str] = {}
@@ -81,12 +86,27 @@ def _all_of(children: tuple[BoundExpr, ...], context: FilterContext) -> list[str
     return [compiled.get(index) or compile_filter(child, beside) for index, child in enumerate(children)]
 
 
+def _of_others(expr: Related | TraceSums, context: FilterContext) -> str:
+    return _related(expr, context) if isinstance(expr, Related) else _trace_sums(expr.child, context)
+
+
 def _related(related: Related, context: FilterContext) -> str:
     """What a relative must meet is compiled for the relative, of which only its trace is known."""
     traces = candidate_traces(context)
     known = Candidates() if traces is None else Candidates((traces,), are_few=True)
     condition = compile_filter(related.child, replace(context, candidates=known))
     return compile_related(related, condition, traces, context)
+
+
+def _trace_sums(child: BoundExpr, context: FilterContext) -> str:
+    """Traces whose runs together meet the condition; where few are of interest, only those are added up."""
+    names = [context.columns.scalars[field].sql for field in sorted(SUMMED_FIELDS)]
+    if any(isinstance(leaf, DetailTest) for leaf in leaves(child)):
+        names.append(f"{context.columns.details} AS {_DETAILS}")
+    known = candidate_traces(context)
+    runs = context.runs(", ".join(["trace_id", *names]), [] if known is None else [known])
+    condition = compile_filter(child, replace(context, is_summed=True))
+    return f"trace_id IN ({context.share(f'SELECT trace_id FROM ({runs}) GROUP BY trace_id HAVING {condition}')})"
 
 
 def _leaf(
@@ -110,9 +130,9 @@ def _leaf(
 def _value_test(test: ScalarTest | NullTest | DetailTest, context: FilterContext) -> str:
     match test:
         case ScalarTest(field=field, comparator=comparator, value=value):
-            return _compared(context.columns.scalars[field], comparator, value, context)
+            return _compared(_scalar_column(field, context), comparator, value, context)
         case NullTest(field=field, negated=negated):
-            return _null_test(context.columns.scalars[field], negated=negated)
+            return _null_test(_scalar_column(field, context), negated=negated)
         case DetailTest(comparator=comparator, value=part):
             column = _detail_column(test, context)
             if part is None:
@@ -122,12 +142,27 @@ def _value_test(test: ScalarTest | NullTest | DetailTest, context: FilterContext
             assert_never(test)
 
 
+def _scalar_column(field: ScalarField, context: FilterContext) -> ScalarColumn:
+    column = context.columns.scalars[field]
+    return _sum_of(column) if context.is_summed else column
+
+
 def _detail_column(test: DetailTest, context: FilterContext) -> ScalarColumn:
     """Tokens are numbers in the map, costs are decimal text."""
-    cell = f"JSONExtract({context.columns.details}, '{test.details}', {context.params.add('String', test.part)}"
+    details = _DETAILS if context.is_summed else context.columns.details
+    cell = f"JSONExtract({details}, '{test.details}', {context.params.add('String', test.part)}"
     if test.details.is_cost:
-        return ScalarColumn(f"toDecimal128OrNull({cell}, 'Nullable(String)'), 12)", Kind.COST, Absence.NULL)
-    return ScalarColumn(f"{cell}, 'Nullable(Int64)')", Kind.INTEGER, Absence.NULL)
+        column = ScalarColumn(f"toDecimal128OrNull({cell}, 'Nullable(String)'), 12)", Kind.COST, Absence.NULL)
+    else:
+        column = ScalarColumn(f"{cell}, 'Nullable(Int64)')", Kind.INTEGER, Absence.NULL)
+    return _sum_of(column) if context.is_summed else column
+
+
+def _sum_of(column: ScalarColumn) -> ScalarColumn:
+    """Over a group of runs; without a value where no run has one."""
+    if column.kind is Kind.TIME:
+        return replace(column, sql=f"min({column.sql})")
+    return replace(column, sql=f"{'sum' if column.absence is Absence.NEVER else 'sumOrNull'}({column.sql})")
 
 
 def _compared(

@@ -30,7 +30,8 @@ class FilterContext:
     ``runs`` is a select of cells of the runs in scope that meet conditions; ``candidates`` is what is known of the run
     at hand without the filter. ``shared`` are selects that occur more than once, by their SQL, with the name that each
     has in the statement. ``repeats`` says that the statement holds each of its conditions more than once.
-    ``feedback_bounds`` is what conditions on feedback further ask of it, from `` AND `` on.
+    ``feedback_bounds`` is what conditions on feedback further ask of it, from `` AND `` on. ``is_summed`` says that
+    conditions are about a group of runs, and compare what its tokens and costs add up to.
     """
 
     params: Params
@@ -41,6 +42,7 @@ class FilterContext:
     repeats: bool = False
     candidates: Candidates = NO_CANDIDATES
     feedback_bounds: str = ""
+    is_summed: bool = False
     settings: dict[str, int | str] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from runlake.errors import FilterError, InvalidError, UserError
 from runlake.fql import Mode, read_bar, read_filter
-from runlake.fql.bound import BoundExpr, PairExists, PairFamily, Related, SearchTest, all_of, leaves
+from runlake.fql.bound import BoundExpr, PairExists, PairFamily, Related, SearchTest, all_of, leaves, on_trace_sums
 from runlake.fql.terms import read_terms
 from runlake.model.run_stats import DEFAULT_STATS, TOKEN_STATS, StatsSelect
 from runlake.query.request import Order, RunQuery
@@ -62,7 +62,7 @@ def check_run_query(
         error=spec.error,
         is_root=spec.is_root,
         filter=filters.read(spec.filter, "filter"),
-        trace_filter=filters.read(spec.trace_filter, "trace_filter"),
+        trace_filter=_on_roots(spec.trace_filter, spec, filters),
         tree_filter=filters.read(spec.tree_filter, "tree_filter"),
         search=all_of(wanted) if wanted else None,
         order=Order.OLDEST_FIRST if spec.ascending else Order.NEWEST_FIRST,
@@ -75,6 +75,11 @@ def check_run_query(
     filters.problems += _feedback_bounds(query)
     thread_with = _thread_with(query, spec, filters)
     return (query if thread_with is None else replace(query, thread_with=thread_with)), filters.problems
+
+
+def _on_roots(text: str | None, spec: RunQuerySpec, filters: _Filters) -> BoundExpr | None:
+    found = filters.read(text, "trace_filter")
+    return on_trace_sums(found) if found is not None and spec.on_trace_sums else found
 
 
 def _feedback_bounds(query: RunQuery) -> list[UserError]:
@@ -106,7 +111,7 @@ def _thread_with(query: RunQuery, spec: RunQuerySpec, filters: _Filters) -> RunQ
         start_time_to=query.start_time_to,
         is_root=True,
         has_thread=True,
-        trace_filter=filters.read(spec.thread_trace_filter, "trace_filter"),
+        trace_filter=_on_roots(spec.thread_trace_filter, spec, filters),
         tree_filter=filters.read(spec.thread_tree_filter, "tree_filter"),
     )
 

@@ -21,6 +21,7 @@ from runlake.fql.bound import (
     ScalarTest,
     SearchTest,
     TagTest,
+    TraceSums,
 )
 from runlake.query.pair_sql import is_pair_lookup, is_pair_narrowed
 from runlake.query.search_sql import is_answered_by_index, is_narrowed
@@ -100,4 +101,4 @@ def _leaf_is_served(leaf: Leaf) -> bool:
         case TagTest(comparator=comparator):
             return comparator is not Comparator.LIKE
         case _:
-            return isinstance(leaf, Related | Constant)
+            return isinstance(leaf, Related | TraceSums | Constant)

@@ -98,6 +98,7 @@ class RunQuerySpec:
     ``thread``, ``has_thread``, ``thread_of_root`` and ``usage_of`` are as in ``RunQuery``; ``thread_trace_filter`` and
     ``thread_tree_filter`` are what the root and some run of one trace of the thread must meet. ``window_us`` is how far
     back a listing looks that names no lower bound; all of its pages look back from the moment of the first.
+    ``on_trace_sums`` says that the conditions on roots compare what the tokens and costs of their traces add up to.
     ``feedback_from`` (inclusive) and ``feedback_to`` (exclusive) bound when feedback was changed that conditions see.
     """
 
@@ -127,6 +128,7 @@ class RunQuerySpec:
     tree_filter: str | None = None
     thread_trace_filter: str | None = None
     thread_tree_filter: str | None = None
+    on_trace_sums: bool = False
     ascending: bool = False
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None

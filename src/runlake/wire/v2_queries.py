@@ -174,6 +174,7 @@ def read_trace_query_v2(body: bytes) -> V2Query:
         feedback_to=reader.read("max_feedback_modified_at", read_time),
         trace_filter=reader.read("trace_filter", text_member),
         tree_filter=reader.read("tree_filter", text_member),
+        on_trace_sums=True,
         limit=reader.read("page_size", _page_of(MAX_OTHERS)) or 20,
         cursor=reader.read("cursor", text_member),
         select=run_selects(selects),
@@ -190,7 +191,9 @@ def read_thread_query_v2(body: bytes) -> tuple[RunQuerySpec, ThreadQueryV2]:
     _refuse_meaning(sent)
     if reader.read("thread_filter", text_member) is not None:
         raise NotOfferedError(
-            "thread_filter is not offered here; use filter, trace_filter or tree_filter", field="thread_filter"
+            "thread_filter is not offered here, because nothing says which names it knows; use filter, trace_filter or"
+            " tree_filter",
+            field="thread_filter",
         )
     spec = RunQuerySpec(
         sessions=(required(reader.read("project_id", read_id), "project_id"),),
@@ -202,6 +205,7 @@ def read_thread_query_v2(body: bytes) -> tuple[RunQuerySpec, ThreadQueryV2]:
         filter=reader.read("filter", text_member),
         thread_trace_filter=reader.read("trace_filter", text_member),
         thread_tree_filter=reader.read("tree_filter", text_member),
+        on_trace_sums=True,
         limit=reader.read("page_size", _page_of(MAX_OTHERS)) or 20,
         cursor=reader.read("cursor", text_member),
     )
@@ -221,6 +225,7 @@ def read_turn_query(thread_id: str, parameters: Mapping[str, Sequence[str]]) -> 
         filter=reader.read("filter", text_member),
         trace_filter=reader.read("trace_filter", text_member),
         tree_filter=reader.read("tree_filter", text_member),
+        on_trace_sums=True,
         ascending=True,
         limit=reader.read("page_size", _page_of(MAX_OTHERS)) or 20,
         cursor=reader.read("cursor", text_member),

@@ -159,12 +159,21 @@ def traces() -> Facts:
             trace_filter="neq(error, null)",
         )
     )
+    expensive = api().traces.query(
+        project_id=project(), selects=["NAME"], trace_filter="and(gte(total_tokens, 7), eq(error, null))"
+    )
+    costly_turns = api().threads.list_traces(
+        "a", project_id=project(), selects=["NAME"], trace_filter="gt(total_cost, 0.4)"
+    )
+    costly = api().threads.query(project_id=project(), trace_filter="gt(total_cost, 0.5)")
     listed = api().traces.list_runs(written()[0][0]["id"], project_id=project(), selects=["NAME", "DOTTED_ORDER"])
     return {
         "names": [trace.root_run.name for trace in found],
         "tokens": found[0].trace_aggregates.total_tokens,
         "cost": found[0].trace_aggregates.total_cost,
         "runs": [run.name for run in listed.items],
+        "with seven tokens": [trace.root_run.name for trace in expensive],
+        "costly": [len(list(costly_turns)), len(list(costly))],
     }
 
 
