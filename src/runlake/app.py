@@ -220,6 +220,7 @@ def _services(
         now_us=now_us,
         new_id=new_id,
         count_refused=operations.metrics.count_refused,
+        spool_directory=settings.data,
     )
     stats = ProjectStatsReader(engine=engine, moments=moments, limits=limits)
     projects = ProjectService(store=ledger, deletions=deletes.deletions, stats=stats, now_us=now_us, new_id=new_id)

@@ -177,7 +177,7 @@ def test_damage_to_a_file_is_named(filled: Filled, damage: Callable[[Path], None
 
 
 def test_a_day_that_lost_an_object_is_tried_again_and_leaves_nothing_of_the_first_attempt(filled: Filled) -> None:
-    (kept,) = (path for path in filled.store.folder.rglob("*") if path.name == hashlib.sha256(BIG.data).hexdigest())
+    (kept,) = (path for path in filled.store.folder.rglob("*") if path.name == hashlib.sha256(BIG.data[:]).hexdigest())
     hidden = kept.with_name("hidden")
     kept.rename(hidden)
     export_id = filled.start(include_files=["attachment"])

@@ -22,7 +22,8 @@ from store.object_harness import ObjectHarness, open_object_store
 LARGE = b'{"text":"' + b"zebra and \xe6\xbc\xa2\xe5\xad\x97 " * 40 + b'needle in the end"}'
 OTHER = b'{"text":"' + b"giraffe " * 40 + b'"}'
 SMALL = b'{"small":1}'
-PICTURE = Attachment("picture", "image/png", bytes(range(256)))
+PICTURE_BYTES = bytes(range(256))
+PICTURE = Attachment("picture", "image/png", PICTURE_BYTES)
 
 
 @pytest.fixture
@@ -116,8 +117,8 @@ def test_attachments_unite_in_any_order(tmp_path: Path) -> None:
 
 def test_tenants_share_nothing(harness: ObjectHarness) -> None:
     harness.write(with_files(create(1), PICTURE))
-    assert harness.objects.exists(key(1, PICTURE.data))
-    assert not harness.objects.exists(replace(key(1, PICTURE.data), tenant_id=OTHER_TENANT))
+    assert harness.objects.exists(key(1, PICTURE_BYTES))
+    assert not harness.objects.exists(replace(key(1, PICTURE_BYTES), tenant_id=OTHER_TENANT))
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -128,8 +129,8 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         (run,) = harness.page()
         assert run.inputs == LARGE
         (file,) = run.attachments
-        stored = b"".join(harness.objects.attachment_chunks(key(1, PICTURE.data), 0, file.size_bytes))
-        assert stored == PICTURE.data
+        stored = b"".join(harness.objects.attachment_chunks(key(1, PICTURE_BYTES), 0, file.size_bytes))
+        assert stored == PICTURE_BYTES
 
 
 def test_what_cannot_be_stored_as_an_object_is_not_written_at_all(harness: ObjectHarness) -> None:

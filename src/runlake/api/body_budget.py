@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 
 from runlake.api.bodies import AnyRequest
 from runlake.errors import OverloadedError
+from runlake.wire.spool import Body, Spool
 
 
 class BodyBudget:
@@ -56,11 +57,20 @@ class BodyShare:
 
 
 async def receive_body(request: AnyRequest, share: BodyShare) -> bytes:
+    """As ``receive_spooled``, in memory."""
+    body = await receive_spooled(request, share, Spool())
+    return body if isinstance(body, bytes) else body[:]
+
+
+async def receive_spooled(request: AnyRequest, share: BodyShare, spool: Spool) -> Body:
     """The body as sent; claimed before it is read where its length is announced. The request does not keep it."""
     share.claim(request.content_length or 0)
-    announced, body = share.size_bytes, BytesIO()
+    announced = share.size_bytes
     async for chunk in request.stream():
-        body.write(chunk)
-        if body.tell() > announced:
+        if spool.is_file:
+            await asyncio.to_thread(spool.write, chunk)
+        else:
+            spool.write(chunk)
+        if len(spool) > announced:
             share.claim(len(chunk))
-    return body.getvalue()
+    return spool.body()

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -21,14 +22,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from runlake.api.auth import Access
-from runlake.api.body_budget import BodyBudget, BodyShare, receive_body
+from runlake.api.body_budget import BodyBudget, BodyShare, receive_body, receive_spooled
 from runlake.api.parameters import read_path_id
 from runlake.errors import MalformedError, UserError
 from runlake.ingest.batch import BatchWriter, IngestBatch
 from runlake.model.run import RunWrite, WriteKind
-from runlake.wire.encoding import decode_body
+from runlake.wire.encoding import decode_body, decode_stored
 from runlake.wire.feedback import Receipt
 from runlake.wire.run_writes import ReadBatch, Refusal, read_batch, read_multipart, read_run
+from runlake.wire.spool import Body, Spool
 
 
 class RefusedWrite(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,7 +56,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestService:
-    """From a request's bytes to durable runs; ``max_decoded_body_bytes`` bounds what a compressed body may become."""
+    """From a request's bytes to durable runs; ``max_decoded_body_bytes`` bounds what a compressed body may become.
+
+    Large bodies are put down in ``spool_directory`` while they are read; without one they stay in memory.
+    """
 
     writer: BatchWriter
     bodies: BodyBudget
@@ -62,6 +67,7 @@ class IngestService:
     now_us: Callable[[], int]
     new_id: Callable[[], UUID]
     count_refused: Callable[[str, int], None] = lambda _reason, _count: None
+    spool_directory: Path | None = None
 
     async def create_run(self, tenant_id: UUID, request: Incoming) -> WriteAnswer:
         return await self._write_one(tenant_id, request, partial(read_run, kind=WriteKind.CREATE, new_id=self.new_id))
@@ -77,11 +83,11 @@ class IngestService:
         content_type = request.headers.get("content-type", "")
         receipt = Receipt(tenant_id=tenant_id, now_us=self.now_us(), new_id=self.new_id)
 
-        def read(body: bytes) -> ReadBatch:
+        def read(body: Body) -> ReadBatch:
             return read_multipart(body, content_type, receipt)
 
         with self.bodies.share() as share:
-            return await self._write(tenant_id, await self._read(request, share, read))
+            return await self._write(tenant_id, await self._read_spooled(request, share, read))
 
     async def write_spans(
         self, tenant_id: UUID, request: Incoming, read: Callable[[bytes], ReadBatch]
@@ -102,6 +108,15 @@ class IngestService:
         limit_bytes = self.max_decoded_body_bytes
         return await asyncio.to_thread(
             lambda: read(decode_body(body, encoding, limit_bytes=limit_bytes, claim=share.claim))
+        )
+
+    async def _read_spooled(self, request: Incoming, share: BodyShare, read: Callable[[Body], T]) -> T:
+        """As ``_read`` with a large body on disk, so that files go from there to where they stay."""
+        body = await receive_spooled(request, share, Spool(self.spool_directory))
+        encoding = request.headers.get("content-encoding")
+        limit_bytes, plain = self.max_decoded_body_bytes, Spool(self.spool_directory)
+        return await asyncio.to_thread(
+            lambda: read(decode_stored(body, encoding, limit_bytes=limit_bytes, claim=share.claim, spool=plain))
         )
 
     async def _write_one(self, tenant_id: UUID, request: Incoming, read: Callable[[bytes], RunWrite]) -> WriteAnswer:

@@ -6,9 +6,16 @@ Imports nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
+
+
+class FileBytes(Protocol):
+    """The bytes of a file, in memory or not: a slice of it is."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes: ...
 
 
 class Attachment(msgspec.Struct, frozen=True, gc=False):
@@ -16,7 +23,7 @@ class Attachment(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     mime_type: str
-    data: bytes
+    data: FileBytes
 
 
 class StoredAttachment(msgspec.Struct, frozen=True, gc=False):

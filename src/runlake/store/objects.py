@@ -15,6 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from runlake.errors import MissingObjectError
+from runlake.model.attachments import FileBytes
 from runlake.model.payload_ref import PayloadRef
 from runlake.store.buckets import Bucket
 
@@ -49,9 +50,12 @@ def run_prefix(tenant_id: UUID, run_id: UUID) -> str:
     return f"{tenant_id}/{run_id.hex[-2:]}/{run_id}/"
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: FileBytes) -> str:
     """SHA-256 in hex."""
-    return sha256(data).hexdigest()
+    digest = sha256()
+    for piece in _slices(data):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 class ObjectStore:
@@ -64,7 +68,7 @@ class ObjectStore:
         """Store JSON compressed; durable on return."""
         self._bucket.write(key.path + _PAYLOAD_SUFFIX, _compressed(data))
 
-    def put_attachment(self, key: ObjectKey, data: bytes) -> None:
+    def put_attachment(self, key: ObjectKey, data: FileBytes) -> None:
         """Store a file as it is; durable on return."""
         self._bucket.write(key.path, _slices(data))
 
@@ -120,8 +124,8 @@ class ObjectStore:
             yield chunk
 
 
-def _slices(data: bytes) -> Iterator[memoryview]:
-    view = memoryview(data)
+def _slices(data: FileBytes) -> Iterator[bytes | memoryview]:
+    view = memoryview(data) if isinstance(data, bytes) else data
     for start in range(0, len(view), CHUNK_BYTES):
         yield view[start : start + CHUNK_BYTES]
 

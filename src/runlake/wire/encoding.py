@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from typing import Final, Protocol
 
 from runlake.errors import MalformedError, TooLargeError
+from runlake.wire.spool import Body, Spool
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -52,9 +52,18 @@ def _claim_nothing(size_bytes: int) -> None:
 def decode_body(
     body: bytes, content_encoding: str | None, *, limit_bytes: int, claim: Callable[[int], None] = _claim_nothing
 ) -> bytes:
+    """As ``decode_stored``, in memory."""
+    plain = decode_stored(body, content_encoding, limit_bytes=limit_bytes, claim=claim, spool=Spool())
+    return plain if isinstance(plain, bytes) else plain[:]
+
+
+def decode_stored(
+    body: Body, content_encoding: str | None, *, limit_bytes: int, claim: Callable[[int], None], spool: Spool
+) -> Body:
     """The plain body; ``content_encoding`` is the header's value, None when there is none.
 
-    ``claim`` is told the bytes of every piece that decompressing adds, and may raise to stop it.
+    What has to be decompressed goes to ``spool``. ``claim`` is told the bytes of every piece that decompressing adds,
+    and may raise to stop it.
 
     Raises ``TooLargeError`` beyond ``limit_bytes`` of plain body (allocating no more than about that) and
     ``MalformedError`` for a damaged body or an encoding that is not one of ``ACCEPTED_ENCODINGS``.
@@ -64,16 +73,24 @@ def decode_body(
         if len(body) > limit_bytes:
             raise _too_large(limit_bytes)
         return body
-    return _expand(body, name, _maker_of(name, body), limit_bytes, claim)
+
+    def take(piece: bytes) -> None:
+        claim(len(piece))
+        spool.write(piece)
+        if len(spool) > limit_bytes:
+            raise _too_large(limit_bytes)
+
+    _expand(body, name, _maker_of(name, body[:2]), take)
+    return spool.body()
 
 
-def _maker_of(name: str, body: bytes) -> Callable[[], _Decoder]:
+def _maker_of(name: str, head: bytes) -> Callable[[], _Decoder]:
     match name:
         case "gzip":
             return lambda: zlib.decompressobj(_GZIP_BITS)
         case "deflate":
             # The name means the zlib format, yet some senders leave its two-byte head off.
-            bits = _ZLIB_BITS if _has_zlib_head(body) else _RAW_DEFLATE_BITS
+            bits = _ZLIB_BITS if _has_zlib_head(head) else _RAW_DEFLATE_BITS
             return lambda: zlib.decompressobj(bits)
         case "zstd":
             options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
@@ -85,16 +102,13 @@ def _maker_of(name: str, body: bytes) -> Callable[[], _Decoder]:
             )
 
 
-def _has_zlib_head(body: bytes) -> bool:
-    head = body[:2]
+def _has_zlib_head(head: bytes) -> bool:
     return len(head) == 2 and head[0] & 0x0F == 8 and int.from_bytes(head, "big") % 31 == 0  # noqa: PLR2004 - RFC 1950
 
 
-def _expand(
-    body: bytes, name: str, make: Callable[[], _Decoder], limit_bytes: int, claim: Callable[[int], None]
-) -> bytes:
+def _expand(body: Body, name: str, make: Callable[[], _Decoder], take: Callable[[bytes], None]) -> None:
     """Run one decoder per member over ``body`` in chunks, so that no member copies the whole rest of it."""
-    view, plain = memoryview(body), BytesIO()
+    view = memoryview(body) if isinstance(body, bytes) else body
     decoder, position, members = make(), 0, 1
     while position < len(view):
         if decoder.eof:
@@ -104,10 +118,7 @@ def _expand(
         chunk = view[position : position + _CHUNK_BYTES]
         try:
             for piece in _pieces(decoder, chunk):
-                claim(len(piece))
-                plain.write(piece)
-                if plain.tell() > limit_bytes:
-                    raise _too_large(limit_bytes)
+                take(piece)
         except (zlib.error, zstd.ZstdError, EOFError) as error:
             message = f"the body is not valid {name}: damaged near byte {position} ({error})"
             raise MalformedError(message, field="body", position=position) from error
@@ -115,10 +126,9 @@ def _expand(
     if not decoder.eof:
         message = f"the body is not valid {name}: it is cut short at byte {len(body)}"
         raise MalformedError(message, field="body", position=len(body))
-    return plain.getvalue()
 
 
-def _pieces(decoder: _Decoder, chunk: memoryview) -> Iterator[bytes]:
+def _pieces(decoder: _Decoder, chunk: bytes | memoryview) -> Iterator[bytes]:
     """What ``chunk`` expands to, a bounded piece at a time: a few bytes of it may stand for gigabytes."""
     data: bytes | memoryview = chunk
     while True:

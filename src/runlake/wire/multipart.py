@@ -1,4 +1,4 @@
-"""Multipart bodies: a complete body in memory in, its parts out.
+"""Multipart bodies: a complete body in, its parts out.
 
 Second step of the ingest line, between ``wire.encoding`` and ``wire.run_writes``. Every part is bytes, whether or not
 it has a file name, because attachments come without one (seen in the SDK). A part may declare its length, as a header
@@ -9,17 +9,22 @@ may contain the boundary. Without one the data ends before the next boundary lin
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from runlake.errors import MalformedError, TooLargeError
+from runlake.wire.spool import Body
 
 MAX_PARTS: Final = 200_000
 """Most parts of one body."""
 
 MAX_HEADER_BYTES: Final = 16_384
 """Most bytes of the headers of one part."""
+
+_SMALL_PART_BYTES: Final = 64 * 1024
+"""Parts that are read at once, wherever the body is."""
 
 _MAX_BOUNDARY_CHARS: Final = 200
 _MAX_LENGTH_DIGITS: Final = 15
@@ -36,12 +41,19 @@ _AFTER_DELIMITER: Final = re.compile(rb"--|[ \t]*\r?\n")
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """One part; ``offset`` is where its data starts in the body, in bytes. ``content_type`` has no length parameter."""
+    """One part; ``offset`` is where its data starts in the body, in bytes. ``content_type`` has no length parameter.
+
+    ``content`` is where the body is, ``data`` is in memory.
+    """
 
     name: str
     content_type: str
-    data: bytes
+    content: Body
     offset: int
+
+    @property
+    def data(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else self.content[:]
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
@@ -53,7 +65,7 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
     end: int
 
 
-def parse_multipart(body: bytes, content_type: str) -> list[Part]:
+def parse_multipart(body: Body, content_type: str) -> list[Part]:
     """The parts in the order sent; ``content_type`` is the request header with its ``boundary`` parameter.
 
     Raises ``MalformedError`` with the part's name and the byte offset, ``TooLargeError`` beyond ``MAX_PARTS``. Text
@@ -73,8 +85,25 @@ def parse_multipart(body: bytes, content_type: str) -> list[Part]:
         else:
             data_end = head.end + head.length
             position = _end_declared(body, delimiter, head, data_end)
-        parts.append(Part(head.name, head.content_type, body[head.end : data_end], head.end))
+        parts.append(Part(head.name, head.content_type, _between(body, head.end, data_end), head.end))
     return parts
+
+
+def _between(body: Body, start: int, end: int) -> Body:
+    if isinstance(body, bytes) or end - start <= _SMALL_PART_BYTES:
+        return body[start:end]
+    return body.piece(start, end)
+
+
+def _look(
+    look: Callable[[bytes, int, int], re.Match[bytes] | None], body: Body, start: int
+) -> tuple[re.Match[bytes], int] | None:
+    """What a pattern finds in the next ``MAX_HEADER_BYTES``, and what to add to its positions."""
+    if isinstance(body, bytes):
+        found, shift = look(body, start, start + MAX_HEADER_BYTES), 0
+    else:
+        found, shift = look(body[start : start + MAX_HEADER_BYTES], 0, MAX_HEADER_BYTES), start
+    return None if found is None else (found, shift)
 
 
 def _boundary_of(content_type: str) -> bytes:
@@ -94,7 +123,7 @@ def _boundary_of(content_type: str) -> bytes:
     return boundary.encode("ascii")
 
 
-def _first_delimiter(body: bytes, delimiter: bytes) -> int:
+def _first_delimiter(body: Body, delimiter: bytes) -> int:
     """The position after the first boundary; it stands at the start of the body or of a line."""
     found = 0 if body.startswith(delimiter) else body.find(b"\n" + delimiter) + 1
     if found == 0 and not body.startswith(delimiter):
@@ -103,30 +132,32 @@ def _first_delimiter(body: bytes, delimiter: bytes) -> int:
     return found + len(delimiter)
 
 
-def _read_head(body: bytes, position: int) -> _Head:
+def _read_head(body: Body, position: int) -> _Head:
     """Headers of the part whose boundary ends at ``position``."""
-    usual = _USUAL_HEAD.match(body, position, position + MAX_HEADER_BYTES)
-    if usual is None:
+    found = _look(_USUAL_HEAD.match, body, position)
+    if found is None:
         return _read_unusual_head(body, position)
+    usual, shift = found
     name, content_type, parameter, header = usual.groups()
     if parameter is not None and header is not None and int(parameter) != int(header):
         return _read_unusual_head(body, position)
     length = header or parameter
     try:
-        return _Head(name.decode(), content_type.decode(), None if length is None else int(length), usual.end())
+        return _Head(name.decode(), content_type.decode(), None if length is None else int(length), usual.end() + shift)
     except UnicodeDecodeError:
         return _read_unusual_head(body, position)
 
 
-def _read_unusual_head(body: bytes, position: int) -> _Head:
+def _read_unusual_head(body: Body, position: int) -> _Head:
     """Headers in any order, spelling and line end."""
-    blank = _BLANK_LINE.search(body, position, position + MAX_HEADER_BYTES)
-    if blank is None:
+    found = _look(_BLANK_LINE.search, body, position)
+    if found is None:
         ends_here = len(body) <= position + MAX_HEADER_BYTES
         problem = "the body ends in the headers" if ends_here else "no blank line follows the headers"
         raise _refusal(f"part at byte {position}: {problem}", position)
+    blank, shift = found
     try:
-        lines = re.split(r"\r?\n", body[position : blank.start()].decode())
+        lines = re.split(r"\r?\n", body[position : blank.start() + shift].decode())
     except UnicodeDecodeError as error:
         raise _refusal(f"part at byte {position}: headers are not UTF-8", position + error.start) from None
     headers: dict[str, str] = {}
@@ -137,7 +168,7 @@ def _read_unusual_head(body: bytes, position: int) -> _Head:
         headers[name.strip().lower()] = value.strip()
     if lines[0].strip():
         raise _refusal(f"part at byte {position}: {lines[0][:60]!r} follows the boundary on its line", position)
-    return _head_of(headers, position, blank.end())
+    return _head_of(headers, position, blank.end() + shift)
 
 
 def _head_of(headers: dict[str, str], position: int, end: int) -> _Head:
@@ -160,21 +191,21 @@ def _head_of(headers: dict[str, str], position: int, end: int) -> _Head:
     return _Head(name, _LENGTH.sub("", content_type).strip(), length, end)
 
 
-def _find_end(body: bytes, delimiter: bytes, head: _Head) -> tuple[int, int]:
+def _find_end(body: Body, delimiter: bytes, head: _Head) -> tuple[int, int]:
     """End of the data and the position after the boundary that follows it, for a part of undeclared length."""
     line = b"\n" + delimiter
     # The blank line's own end may serve as the line end before the boundary of an empty part.
     found = body.find(line, head.end - 1)
     while found >= 0:
         after = found + len(line)
-        if _AFTER_DELIMITER.match(body, after):
+        if _look(_AFTER_DELIMITER.match, body, after):
             data_end = found - 1 if found > head.end and body[found - 1 : found] == b"\r" else found
             return max(data_end, head.end), after
         found = body.find(line, found + 1)
     raise _refusal(f"part {head.name[:100]!r}: the body ends before the boundary that closes it", len(body))
 
 
-def _end_declared(body: bytes, delimiter: bytes, head: _Head, data_end: int) -> int:
+def _end_declared(body: Body, delimiter: bytes, head: _Head, data_end: int) -> int:
     """The position after the boundary that must follow the declared length."""
     if data_end > len(body):
         missing = data_end - len(body)
@@ -183,7 +214,7 @@ def _end_declared(body: bytes, delimiter: bytes, head: _Head, data_end: int) -> 
         )
     for line_end in (b"\r\n", b"\n", b""):
         line = line_end + delimiter
-        if body.startswith(line, data_end) and _AFTER_DELIMITER.match(body, data_end + len(line)):
+        if body.startswith(line, data_end) and _look(_AFTER_DELIMITER.match, body, data_end + len(line)):
             return data_end + len(line)
     raise _refusal(f"part {head.name[:100]!r}: no boundary follows its {head.length} bytes", data_end)
 

@@ -23,6 +23,7 @@ from runlake.wire.json_text import check_payload, decode_object, decode_value, s
 from runlake.wire.multipart import Part, parse_multipart
 from runlake.wire.run_body import RUN_DECODER, RunBody, build_write, own_id, payload_fields, required_id
 from runlake.wire.scalars import read_id
+from runlake.wire.spool import Body
 
 _KINDS: Final = {"post": WriteKind.CREATE, "patch": WriteKind.PATCH}
 _PART_FIELDS: Final = {
@@ -106,7 +107,7 @@ def read_batch(body: bytes) -> ReadBatch:
     return ReadBatch(tuple(writes), (), tuple(refused))
 
 
-def read_multipart(body: bytes, content_type: str, receipt: Receipt) -> ReadBatch:
+def read_multipart(body: Body, content_type: str, receipt: Receipt) -> ReadBatch:
     """The body of ``POST /runs/multipart``; ``content_type`` is the request header.
 
     Parts of one run may come in any order, and a field's own part wins over the same field inside the run object (our
@@ -151,7 +152,7 @@ class _MultipartReader:
         if kind is not None:
             self._take_run(part, kind, self._id(id_text), suffix if dot else None)
         elif word == "attachment" and suffix:
-            attachment = Attachment(suffix, part.content_type or "application/octet-stream", part.data)
+            attachment = Attachment(suffix, part.content_type or "application/octet-stream", part.content)
             self._attachments.setdefault(self._id(id_text), []).append(attachment)
         elif word == "feedback" and not dot:
             self._feedback.append(read_feedback(part.data, self._receipt, part_id=self._id(id_text)))
