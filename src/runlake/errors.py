@@ -236,6 +236,10 @@ class StoreError(FaultError):
         self.engine_name = engine_name
 
 
+class TooManyRowsError(StoreError):
+    """A statement would look at more rows than it was told it may; for planners, who then go another way."""
+
+
 class MissingObjectError(StoreError):
     """An attachment or a large payload that a run names is gone or damaged; the log says which."""
 

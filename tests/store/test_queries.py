@@ -20,6 +20,7 @@ from runlake.model.project import Feedback
 from runlake.model.run import FieldValue, RunWrite
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import GroupAttribute, RunStats
+from runlake.query import candidates
 from runlake.query.explain import explain_filter
 from runlake.query.fetch import RunFetcher
 from runlake.query.lanes import QueryLanes
@@ -83,7 +84,7 @@ FEEDBACK = (
 )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["rows named", "rows looked for"])
+@pytest.fixture(scope="module", params=[True, False], ids=["as it is", "as if it were large"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -92,6 +93,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         if not request.param:
             monkeypatch.setattr(open_set, "NAMED_AT_MOST", 0)
             monkeypatch.setattr(moment, "NAMED_AT_MOST", 0)
+            monkeypatch.setattr(candidates, "READ_AT_ONCE", 1)
+            monkeypatch.setattr(candidates, "MAX_BATCH_ROWS", 2)
         opened.write(*POPULATION)
         opened.write(*ENDINGS)
         opened.write(patch(7, end_time=START_US + 8 * SECOND_US, name="after"))

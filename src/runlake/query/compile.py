@@ -62,11 +62,11 @@ def compile_filter(expr: BoundExpr, context: FilterContext) -> str:
         case Or(children=children):
             return "(" + " OR ".join(compile_filter(child, context) for child in children) + ")"
         case Not(child=child):
-            return f"NOT ({compile_filter(child, context)})"
+            return TRUE if context.is_loose else f"NOT ({compile_filter(child, context)})"
         case Constant(value=value):
             return TRUE if value else FALSE
         case Related() | TraceSums():
-            return _of_others(expr, context)
+            return TRUE if context.is_loose else _of_others(expr, context)
         case _:
             return _leaf(expr, context)
 

@@ -31,7 +31,8 @@ class FilterContext:
     at hand without the filter. ``shared`` are selects that occur more than once, by their SQL, with the name that each
     has in the statement. ``repeats`` says that the statement holds each of its conditions more than once.
     ``feedback_bounds`` is what conditions on feedback further ask of it, from `` AND `` on. ``is_summed`` says that
-    conditions are about a group of runs, and compare what its tokens and costs add up to.
+    conditions are about a group of runs, and compare what its tokens and costs add up to. ``is_loose`` asks for what
+    the indexes know alone: conditions that every run of interest meets, others too, and for which no text is read.
     """
 
     params: Params
@@ -43,6 +44,7 @@ class FilterContext:
     candidates: Candidates = NO_CANDIDATES
     feedback_bounds: str = ""
     is_summed: bool = False
+    is_loose: bool = False
     settings: dict[str, int | str] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
 

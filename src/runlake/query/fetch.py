@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from uuid import UUID
 
-from runlake.errors import StoreError
+from runlake.errors import StoreError, TooManyRowsError
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.usage import UsageOf, UsageTotals
+from runlake.query import candidates
 from runlake.query.lanes import HelperThreads
 from runlake.query.page_extras import add_children, add_feedback, children_sql, feedback_sql
 from runlake.query.plan import Kept, near, of_traces, plan_page, rewrite_id_times, run_scope, statement_settings
@@ -142,9 +143,32 @@ class RunFetcher:
         return runs[:rows]
 
     def _from_place(self, query: RunQuery, moment: Moment, rows: int, place: _Place) -> list[RunRecord]:
+        """The first runs of one place; candidate by candidate where one statement would read too much for them."""
         table, kept = place
-        plan = plan_page(query, moment, self._limits, rows=rows, table=table, kept=kept)
-        return read_runs(self._engine.select(plan.statement).rows, plan.columns)
+        read_at_most = candidates.READ_AT_ONCE if table is RunTable.RUNS and candidates.has_candidates(query) else None
+        plan = plan_page(query, moment, self._limits, rows=rows, table=table, kept=kept, read_at_most=read_at_most)
+        try:
+            return read_runs(self._engine.select(plan.statement).rows, plan.columns)
+        except TooManyRowsError:
+            return self._from_candidates(query, moment, rows, place)
+
+    def _from_candidates(self, query: RunQuery, moment: Moment, rows: int, place: _Place) -> list[RunRecord]:
+        table, kept = place
+        runs: list[RunRecord] = []
+        looked_at = 0
+        while len(runs) < rows:
+            asked = candidates.next_batch_rows(rows - len(runs), looked_at=looked_at, found=len(runs))
+            batch = candidates.read_batch(self._engine, query, moment, self._limits, table=table, rows=asked)
+            if batch is None:
+                break
+            page = candidates.only(batch, query)
+            plan = plan_page(page, moment, self._limits, rows=rows - len(runs), table=table, kept=kept)
+            runs += read_runs(self._engine.select(plan.statement).rows, plan.columns)
+            if len(batch.versions) < asked:
+                break
+            looked_at += asked
+            query = replace(query, after=batch.last)
+        return runs
 
     def _ask_for_sums(self, runs: Sequence[RunRecord], query: RunQuery, moment: Moment) -> list[Future[list[Row]]]:
         """Start to sum tokens and costs over traces or subtrees, where the page shows such sums."""

@@ -85,12 +85,15 @@ def compile_pairs(exists: PairExists, context: FilterContext) -> str:
     hints = [_one_of(stored, keys, params)] if keys is not None else []
     if all(test.part is PairPart.KEY for test in _tests(exists.conditions)):
         return "(" + " AND ".join([*hints, _in_keys(exists.conditions, stored, params)]) + ")"
+    valueless = _in_valueless(exists.conditions, stored, params)
+    if context.is_loose and stored.keys is None:
+        loose = hints if valueless is not None else [*hints, *_value_hints(exists, context)]
+        return "(" + " AND ".join(loose or ["true"]) + ")"
     if stored.keys is not None and stored.values is not None:
         found = _in_parallel(exists.conditions, stored.keys, stored.values, params)
     else:
         found = _in_pairs(exists.conditions, stored, keys, params)
     found = " AND ".join([*_value_hints(exists, context), found])
-    valueless = _in_valueless(exists.conditions, stored, params)
     if valueless is not None:
         found = f"(({found}) OR {valueless})"
     return "(" + " AND ".join([*hints, found]) + ")"

@@ -22,12 +22,9 @@ from runlake.fql.bound import (
     Comparator,
     PairExists,
     PayloadLike,
-    Phrase,
-    Prefix,
     ScalarField,
     ScalarTest,
     SearchTest,
-    Substring,
     all_of,
     leaves,
 )
@@ -35,6 +32,7 @@ from runlake.query.compile import time_value
 from runlake.query.context import Candidates
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable
+from runlake.query.search_sql import is_answered_by_index
 from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read, without_texts
 from runlake.store.engine import Params, Statement
 from runlake.store.moment import Moment, OpenRow
@@ -69,10 +67,12 @@ def plan_page(
     rows: int,
     table: RunTable = RunTable.RUNS,
     kept: Kept = Kept.ANYWHERE,
+    read_at_most: int | None = None,
 ) -> RunPlan:
     """The statement for the first ``rows`` runs of one table that belong to a listing, from ``query.after`` on.
 
-    One statement a table, run side by side, because planning a union costs as much as planning both and more.
+    One statement a table, run side by side, because planning a union costs as much as planning both and more. Where it
+    would look at more than ``read_at_most`` rows the engine refuses it, before any is read.
     """
     scope = run_scope(query, moment)
     columns = columns_to_read(query.select)
@@ -83,6 +83,8 @@ def plan_page(
     cells = ", ".join(column.sql for column in columns)
     sql = scope.select_from(table, cells, [*kept.value, *run_conditions(query, scope)], tail=tail)
     settings = {**statement_settings(limits), "optimize_read_in_order": int(reads_in_order(query))}
+    if read_at_most is not None:
+        settings["max_rows_to_read"] = read_at_most
     if query.ids is not None and len(query.ids) == 1:
         settings["query_plan_optimize_lazy_materialization"] = 0
     return RunPlan(scope.statement(sql, settings), columns)
@@ -99,8 +101,8 @@ def scoped(query: RunQuery, moment: Moment) -> tuple[RunScope, list[str]]:
     return scope, run_conditions(query, scope)
 
 
-def run_scope(query: RunQuery, moment: Moment) -> RunScope:
-    """The ground that a query stands on."""
+def run_scope(query: RunQuery, moment: Moment, *, is_loose: bool = False) -> RunScope:
+    """The ground that a query stands on; ``is_loose`` as ``FilterContext`` says."""
     return RunScope(
         tenant_id=query.tenant_id,
         sessions=query.sessions,
@@ -109,6 +111,7 @@ def run_scope(query: RunQuery, moment: Moment) -> RunScope:
         columns=RUN_COLUMNS,
         feedback_from=query.feedback_from,
         feedback_to=query.feedback_to,
+        is_loose=is_loose,
     )
 
 
@@ -232,7 +235,9 @@ def _named(query: RunQuery, scope: RunScope) -> list[str]:
     params = scope.params
     one = (("trace_id", query.trace), ("parent_run_id", query.parent_run))
     some = (("trace_id", query.traces), ("id", query.among), ("reference_example_id", query.reference_examples))
+    versions = [] if query.versions is None else [f"version IN {params.add('Array(UInt64)', query.versions)}"]
     return [
+        *versions,
         *(f"{column} = {params.add('UUID', named)}" for column, named in one if named is not None),
         *(f"{column} IN {params.add('Array(UUID)', named)}" for column, named in some if named is not None),
     ]
@@ -288,7 +293,7 @@ def _reads_payload(leaf: object) -> bool:
     match leaf:
         case PayloadLike() | PairExists():
             return True
-        case SearchTest(terms=terms, fields=fields):
-            return bool(fields) or any(isinstance(term, Phrase | Prefix | Substring) for term in terms)
+        case SearchTest():
+            return not is_answered_by_index(leaf)
         case _:
             return False

@@ -41,7 +41,8 @@ class RunQuery:
     but ``ids`` makes every condition except tenant and sessions void (documented upstream). ``start_time_from`` and
     ``start_time_to`` are inclusive microseconds since 1970 UTC and speak of the start of the run. ``filter`` and
     ``search`` are about the run, ``trace_filter`` about the root of its trace, ``tree_filter`` about some run of it.
-    ``among`` are ids that a run must have beside everything else; ``thread`` is the thread that it names itself.
+    ``among`` are ids that a run must have beside everything else, ``versions`` the rows that it may lie in; ``thread``
+    is the thread that it names itself.
     ``thread_of_root`` is the thread that the root of its trace names,
     ``has_thread`` leaves out runs that name no thread, ``thread_with`` those in whose thread no run meets that query.
     ``usage_of`` says whose tokens and costs the runs show; conditions always speak of a run's own.
@@ -52,6 +53,7 @@ class RunQuery:
     sessions: tuple[UUID, ...]
     ids: tuple[UUID, ...] | None = None
     among: tuple[UUID, ...] | None = None
+    versions: tuple[int, ...] | None = None
     trace: UUID | None = None
     traces: tuple[UUID, ...] | None = None
     thread: str | None = None

@@ -45,6 +45,7 @@ class RunScope:
         columns: ColumnMap,
         feedback_from: int | None = None,
         feedback_to: int | None = None,
+        is_loose: bool = False,
     ) -> None:
         self.params = params
         self.columns = columns
@@ -63,6 +64,7 @@ class RunScope:
             runs=self.select,
             repeats=self.reads_both,
             feedback_bounds=self._changed(">=", feedback_from) + self._changed("<", feedback_to),
+            is_loose=is_loose,
         )
 
     def _sessions(self, sessions: tuple[UUID, ...]) -> str:

@@ -38,8 +38,14 @@ def compile_payload_like(test: PayloadLike, context: FilterContext) -> str:
     pattern = read_pattern(test.pattern)
     payload = context.columns.payloads[test.side]
     hints = infix_hints([infix.unescaped() for infix in pattern.infixes], context)
-    exact = f"{payload} != '' AND {payload} ILIKE {context.params.add('String', pattern.engine_text)}"
-    return "(" + " AND ".join([*hints, exact]) + ")"
+    text = context.params.add("String", pattern.engine_text)
+    return _verified(hints, f"{payload} != '' AND {payload} ILIKE {text}", context)
+
+
+def _verified(hints: list[str], exact: str, context: FilterContext) -> str:
+    """The exact condition behind what lets an index leave candidates for it; the latter alone where loose will do."""
+    conditions = (hints or ["true"]) if context.is_loose else [*hints, exact]
+    return "(" + " AND ".join(conditions) + ")"
 
 
 def infix_hints(infixes: Iterable[Infix], context: FilterContext) -> list[str]:
@@ -137,7 +143,7 @@ def _ascii_word(text: str, fields: tuple[SearchField, ...], context: FilterConte
         return _holds_words([text], context)
     word = context.params.add("String", text)
     exact = _in_some_field(f"has(tokens(t, {_TOKENIZER}), {word})", fields, context)
-    return f"({_holds_words([text], context)} AND {exact})"
+    return _verified([_holds_words([text], context)], exact, context)
 
 
 def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -146,7 +152,7 @@ def _phrase(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
         return _raw_substring(text, fields, context)
     phrase, words = _normal_form(text, context)
     exact = _in_some_field(f"{_occurs(text, phrase)} AND hasAll(tokens(t, {_TOKENIZER}), {words})", fields, context)
-    return f"(hasAllTokens({context.columns.search_text}, {words}) AND {exact})"
+    return _verified([f"hasAllTokens({context.columns.search_text}, {words})"], exact, context)
 
 
 def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -158,7 +164,7 @@ def _prefix(text: str, fields: tuple[SearchField, ...], context: FilterContext) 
     begins = f"arrayExists(w -> startsWith(w, {words}[1]), tokens(t, {_TOKENIZER}))"
     if not text.isascii():
         begins = f"if(length({words}) = 1, {begins}, position(t, {prefix}) > 0)"
-    return "(" + " AND ".join([*hints, _in_some_field(begins, fields, context)]) + ")"
+    return _verified(hints, _in_some_field(begins, fields, context), context)
 
 
 def _substring(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
@@ -166,7 +172,7 @@ def _substring(text: str, fields: tuple[SearchField, ...], context: FilterContex
         return _raw_substring(text, fields, context)
     hints = _infix_of(text, context)
     phrase, _ = _normal_form(text, context)
-    return "(" + " AND ".join([*hints, _in_some_field(_occurs(text, phrase), fields, context)]) + ")"
+    return _verified(hints, _in_some_field(_occurs(text, phrase), fields, context), context)
 
 
 def _infix_of(text: str, context: FilterContext) -> list[str]:
@@ -186,7 +192,7 @@ def _normal_form(text: str, context: FilterContext) -> tuple[str, str]:
 def _raw_substring(text: str, fields: tuple[SearchField, ...], context: FilterContext) -> str:
     """Signs that normalising blanks, such as arrows: looked for in the text as it is, without an index."""
     needle = context.params.add("String", text)
-    return f"arrayExists(t -> position(lowerUTF8(t), {needle}) > 0, {_places(fields, context)})"
+    return _verified([], f"arrayExists(t -> position(lowerUTF8(t), {needle}) > 0, {_places(fields, context)})", context)
 
 
 def _occurs(text: str, phrase: str) -> str:
