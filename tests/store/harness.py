@@ -105,27 +105,45 @@ def open_store(
     note_dropped: NoteDropped | None = None,
 ) -> Iterator[OpenStore]:
     """Open (or reopen) the store at ``path`` the way the server does."""
-    clock = clock or Clock()
+    with open_engine(path) as engine, open_on(engine, clock, objects=objects, note_dropped=note_dropped) as store:
+        yield store
+
+
+@contextmanager
+def open_engine(path: Path) -> Iterator[ChdbEngine]:
+    """The engine alone, with its tables."""
     engine = ChdbEngine.open(path, memory_limit_bytes=2 << 30)
     try:
         migrate(engine)
-        moments = Moments()
-        writer = Writer(
-            engine=engine,
-            moments=moments,
-            projects=NamedProjects(),
-            prices=CostBook(),
-            now_us=clock.now_us,
-            objects=objects,
-            note_dropped=note_dropped,
-        )
-        writer.start()
-        try:
-            yield OpenStore(engine, moments, writer, clock)
-        finally:
-            writer.close()
+        yield engine
     finally:
         engine.close()
+
+
+@contextmanager
+def open_on(
+    engine: ChdbEngine,
+    clock: Clock | None = None,
+    *,
+    objects: ObjectStore | None = None,
+    note_dropped: NoteDropped | None = None,
+) -> Iterator[OpenStore]:
+    """What is above the engine, made anew: of what came before it knows what it finds in the tables."""
+    clock, moments = clock or Clock(), Moments()
+    writer = Writer(
+        engine=engine,
+        moments=moments,
+        projects=NamedProjects(),
+        prices=CostBook(),
+        now_us=clock.now_us,
+        objects=objects,
+        note_dropped=note_dropped,
+    )
+    writer.start()
+    try:
+        yield OpenStore(engine, moments, writer, clock)
+    finally:
+        writer.close()
 
 
 def run_id(number: int) -> UUID:
