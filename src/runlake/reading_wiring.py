@@ -1,4 +1,4 @@
-"""Puts together what reads beyond plain runs: statistics, threads, the v2 API and shares."""
+"""Puts together what reads beyond plain runs: statistics, threads, the v2 API, shares and annotation queues."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
+from runlake.api.annotation_queues import ANNOTATION_QUEUE_HANDLERS, AnnotationQueues
 from runlake.api.elsewhere import ELSEWHERE_HANDLERS
 from runlake.api.links import V2Links
 from runlake.api.shares import SHARE_HANDLERS
@@ -22,6 +23,7 @@ from runlake.query.service import RunQueries
 from runlake.query.shares import Shares
 from runlake.query.sql_queries import SqlQueries
 from runlake.query.thread_queries import ThreadQueries
+from runlake.store.annotation_ledger import AnnotationLedger
 from runlake.store.engine import Engine
 from runlake.store.ledger import CURSOR_KEY, Ledger
 from runlake.store.moment import Moments
@@ -38,6 +40,7 @@ READING_HANDLERS: Final[tuple[Any, ...]] = (
     *V2_PROJECT_HANDLERS,
     *SQL_HANDLERS,
     *SHARE_HANDLERS,
+    *ANNOTATION_QUEUE_HANDLERS,
     *ELSEWHERE_HANDLERS,
 )
 
@@ -74,5 +77,8 @@ def reading_services(
             engine=engine, moments=moments, live_projects=ledger.live_project_ids, limits=limits, lanes=lanes
         ),
         "shares": Shares(ledger=shares, runs=runs, now_us=now_us, new_id=new_id),
+        "annotation_queues": AnnotationQueues(
+            store=AnnotationLedger(ledger), queries=runs, now_us=now_us, new_id=new_id
+        ),
         "v2_links": V2Links(attachments=links, shares=shares, public_url=settings.public_url),
     }

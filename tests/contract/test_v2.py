@@ -126,6 +126,34 @@ def test_projects_are_made_changed_and_listed(called: Outcome) -> None:
     assert (facts["listed"], facts["counts"], facts["costs"]) == (2, [0, 8], [0, 2.0])
 
 
+def test_runs_stand_in_a_queue_in_the_order_in_which_they_came(called: Outcome) -> None:
+    facts = called["annotation_queues"]
+    assert facts["read"] == ["changed", "look", [{"feedback_key": "liked", "description": "was it?"}]]
+    assert facts["listed"] == [["turn 0", True], ["turn 1", True], ["turn 2", True]]
+    assert (facts["second"], facts["left"], facts["beyond"]) == ("turn 1", ["turn 0"], "LangSmithNotFoundError")
+    assert (facts["done"], facts["found"], facts["gone"]) == (0, [[True], [True]], [])
+
+
+def test_a_queue_takes_runs_that_are_there_and_forgets_those_that_are_deleted(live_server: str) -> None:
+    with httpx.Client(base_url=live_server) as http:
+        queue = http.post("/annotation-queues", json={"name": "to judge"}).json()["id"]
+        project, ids = str(uuid4()), [str(uuid4()) for _ in range(3)]
+        for identity in ids:
+            run = {"id": identity, "name": identity, "run_type": "chain", "session_id": project}
+            http.post("/runs", json={**run, "start_time": "2026-01-02T03:04:05Z"}).raise_for_status()
+        refused = http.post(f"/annotation-queues/{queue}/runs", json=[*ids, str(uuid4())])
+        assert (refused.status_code, http.get(f"/annotation-queues/{queue}/size").json()) == (404, {"size": 0})
+        assert len(http.post(f"/annotation-queues/{queue}/runs", json=[*ids, ids[0]]).json()) == len(ids)
+        http.delete(f"/sessions/{project}").raise_for_status()
+        assert http.get(f"/annotation-queues/{queue}/runs").json() == []
+        assert http.get(f"/annotation-queues/{queue}/run/0").status_code == 404
+        for body in ("{}", "[]", '["x"]', '[{"session_id": null}]', "[[]]"):
+            assert http.post(f"/annotation-queues/{queue}/runs", content=body).status_code in (400, 422)
+        assert http.post("/annotation-queues", json={"id": queue, "name": "again"}).status_code == 409
+        assert http.post("/annotation-queues", json={"name": " "}).status_code == 422
+        assert http.patch(f"/annotation-queues/{uuid4()}", json={"name": "x"}).status_code == 404
+
+
 def test_a_project_that_its_runs_made_holds_its_first_run(called: Outcome) -> None:
     assert called["nested_traces"] == {"loaded": [["turn 0", ["model"]]], "starts with its first run": True}
 
@@ -238,7 +266,7 @@ def test_statistics_over_time_name_their_spans(live_server: str, thread: dict[st
         ("GET", "/runz/threads/x", 404, "/runs/threads/{thread_id}"),
         ("POST", "/v2/thread/query", 404, "/v2/threads/query"),
         ("GET", "/repos/", 501, "prompt hub"),
-        ("GET", "/api/v1/annotation-queues/1/runs", 501, "feedback"),
+        ("GET", "/api/v1/platform/annotation-queues/1/items", 501, "/annotation-queues"),
     ],
 )
 def test_an_unknown_route_says_what_there_is(live_server: str, method: str, path: str, status: int, hint: str) -> None:

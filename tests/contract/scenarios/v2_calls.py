@@ -12,6 +12,7 @@ from typing import Any
 
 from langsmith import Client, uuid7
 from langsmith._internal._v2_migration_utils import _load_nested_traces_v2
+from langsmith.utils import LangSmithError
 
 from contract.scenarios.sdk import PROJECT, Facts, give_feedback, main, order_segment
 
@@ -326,6 +327,40 @@ def projects() -> Facts:
     }
 
 
+def annotation_queues() -> Facts:
+    roots = [runs[0]["id"] for runs in written()]
+    rubric: list[Any] = [{"feedback_key": "liked", "description": "was it?"}]
+    made = client().create_annotation_queue(name=f"{PROJECT} queue", rubric_instructions="look", rubric_items=rubric)
+    client().update_annotation_queue(made.id, description="changed")
+    read = client().read_annotation_queue(made.id)
+    client().add_runs_to_annotation_queue(made.id, run_ids=roots[:2])
+    key = {"run_id": roots[2], "session_id": project(), "start_time": NOW}
+    client().add_runs_to_annotation_queue(made.id, runs=[key, {**key, "run_id": roots[0]}])
+    listed = list(client().list_runs_from_annotation_queue(made.id))
+    second = client().get_run_from_annotation_queue(made.id, index=1)
+    client().delete_run_from_annotation_queue(made.id, run_id=roots[1])
+    left = [run.name for run in client().list_runs_from_annotation_queue(made.id, limit=1)]
+    try:
+        client().get_run_from_annotation_queue(made.id, index=2)
+        beyond = "a run"
+    except LangSmithError as error:
+        beyond = type(error).__name__
+    done = list(client().list_runs_from_annotation_queue(made.id, status="completed"))
+    found = [queue.id == made.id for queue in client().list_annotation_queues(queue_ids=[made.id], limit=2)]
+    named = [queue.id == made.id for queue in client().list_annotation_queues(name_contains=f"{PROJECT} Q")]
+    client().delete_annotation_queue(made.id)
+    return {
+        "read": [read.description, read.rubric_instructions, read.rubric_items],
+        "listed": [[run.name, run.added_at is not None] for run in listed],
+        "second": second.name,
+        "left": left,
+        "beyond": beyond,
+        "done": len(done),
+        "found": [found, named],
+        "gone": list(client().list_annotation_queues(name=f"{PROJECT} queue")),
+    }
+
+
 def nested_traces() -> Facts:
     """What evaluators load, from the start of the project on, which the first batch made; its root comes last in it."""
     name = f"{PROJECT} made by its runs"
@@ -393,6 +428,7 @@ if __name__ == "__main__":
             shares,
             shared_thread,
             projects,
+            annotation_queues,
             nested_traces,
             datasets,
             mistakes,
