@@ -25,7 +25,9 @@ from runlake.model.access import KeyScope, with_implied
 
 NEED_NOT_EXIST: Final = re.compile(r"\{(thread|trace)_id|/share|/url")
 """Anybody may have a thread of that name; what is not shared stays so; a URL only repeats what was sent."""
-CREATES_WITH_AN_ID: Final = {("POST", "/sessions"), ("POST", "/v2/sessions"), ("POST", "/datasets")}
+CREATES_WITH_AN_ID: Final = {
+    ("POST", path) for path in ("/sessions", "/v2/sessions", "/datasets", "/annotation-queues")
+}
 NAMED_WITH_THEIR_PROJECT: Final = (
     "/runs/threads/{thread_id:str}",
     "/runs/{run_id:str}/share",
@@ -79,6 +81,7 @@ def owned(house: House) -> dict[str, Any]:
         *("/feedback-configs", f"/feedback/tokens?run_id={ids['run_id']}"),
         f"/runs/{ids['run_id']}",
         f"/sessions/{ids['session_id']}/retention",
+        *("/annotation-queues", f"/annotation-queues/{ids['queue_id']}/runs"),
     }
     found: dict[str, Any] = {path: house.ask("owner", "GET", path).json() for path in sorted(paths)}
     found["runs"] = house.ask("owner", "POST", "/runs/query", json=run).json()["runs"]
@@ -175,6 +178,9 @@ def settle_in(house: House, exports: Path) -> None:
     share = house.ask(
         "owner", "PUT", f"/runs/{run_id}/share", json={"run_id": run_id, "share_token": str(uuid.uuid4())}
     )
+    queue = make("/annotation-queues", {"name": f"{SECRET} queue", "rubric_instructions": SECRET})
+    added = house.ask("owner", "POST", f"/annotation-queues/{queue['id']}/runs", json=[run_id])
+    assert added.json()[0]["run_id"] == run_id
     deletion = make("/runs/delete", {"session_id": project["id"], "trace_ids": [str(uuid.uuid4())]})
     house.ids.update(
         session_id=project["id"],
@@ -189,6 +195,7 @@ def settle_in(house: House, exports: Path) -> None:
         destination_id=destination["id"],
         bulk_export_id=export["id"],
         deletion_id=deletion["id"],
+        queue_id=queue["id"],
         trace_id=run_id,
         thread_id="thread-1",
         share_token=share.json()["share_token"],
@@ -207,7 +214,7 @@ def wait_until_done(house: House) -> None:
         time.sleep(0.1)
 
 
-def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
+def body_of(path: str, ids: Mapping[str, str]) -> Any:
     """What a stranger who has learnt all ids would send."""
     run, project, dataset, example = ids["run_id"], ids["session_id"], ids["dataset_id"], ids["example_id"]
     query = {"session": [project], "id": [run], "trace": run, "limit": 100}
@@ -216,7 +223,7 @@ def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
         "min_start_time": "2026-01-01T00:00:00Z",
         "max_start_time": "2026-01-03T00:00:00Z",
     }
-    bodies: dict[str, dict[str, Any]] = {
+    bodies: dict[str, Any] = {
         "/runs/query": {**query, "select": ["id", "name", "inputs", "outputs", "feedback_stats", "child_run_ids"]},
         "/runs/query/validate": query,
         "/runs/query/explain": query,
@@ -277,6 +284,11 @@ def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
             "example_ids": [example],
             "operations": [{"key": "dataset_split", "operation": "array_add", "values": ["taken over"]}],
         },
+        "/annotation-queues": {"name": "taken over", "id": ids["queue_id"]},
+        "/annotation-queues/{queue_id:str}": {"name": "taken over"},
+        "/annotation-queues/{queue_id:str}/runs": [run],
+        "/annotation-queues/{queue_id:str}/runs/by-key": [{"run_id": run, "session_id": project}],
+        "/annotation-queues/{queue_id:str}/runs/delete": {"run_ids": [run]},
         "/workspaces": {"display_name": "third"},
         "/api-key": {"scopes": ["operator"]},
         "/runs": {"id": run, "session_id": project, "name": "taken over", "run_type": "chain"},
@@ -302,6 +314,7 @@ def parameters_of(path: str, ids: Mapping[str, str]) -> dict[str, str]:
         "/datasets/{dataset_id:str}/versions/diff": {"from_version": "2026-01-01", "to_version": "latest"},
         "/examples": {"id": ids["example_id"], "example_ids": ids["example_id"]},
         "/examples/count": {"id": ids["example_id"]},
+        "/annotation-queues": {"ids": ids["queue_id"]},
         "/bulk-exports/runs": {"source_bulk_export_id": ids["bulk_export_id"]},
         "/runs/delete": {"session_id": project},
     }.get(path, {})
@@ -310,8 +323,8 @@ def parameters_of(path: str, ids: Mapping[str, str]) -> dict[str, str]:
 def fill(path: str, ids: Mapping[str, str]) -> str:
     if "{bulk_export_id" in path:
         ids = {**ids, "run_id": ids["export_run_id"]}
-    for name, value in ids.items():
-        path = path.replace(f"{{{name}:str}}", value)
+    for name, value in {**ids, "index": "0"}.items():
+        path = path.replace(f"{{{name}:str}}", value).replace(f"{{{name}:int}}", value)
     if "{" in path:
         pytest.fail(f"settle_in makes nothing that {path} could name", pytrace=False)
     return path
