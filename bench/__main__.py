@@ -22,8 +22,9 @@ from rich.console import Console
 
 from bench.bodies import Material, prepare
 from bench.client import Client
-from bench.live import Freshness, Mixed, measure_freshness, measure_mixed
+from bench.live import Freshness, measure_freshness
 from bench.load import load, project_ids, workload_of
+from bench.mixed import Mixed, measure_mixed, runs_needed
 from bench.process import Server
 from bench.pulls import measure_pulls
 from bench.queries import LARGE_CELLS, Examiner, Timing, measure
@@ -118,9 +119,9 @@ def _live(
     freshness = measure_freshness(server.port)
     if not options.mixed_seconds:
         return freshness, None
-    runs = int(options.mixed_seconds * 1_000) + 1_000
+    runs = runs_needed(options.mixed_seconds)
     arriving = prepare(Workload(runs=runs, seed=options.seed + 1, projects=LIVE_PROJECTS), folder / "live")
-    return freshness, measure_mixed(server.port, ids, exam, arriving, seconds=options.mixed_seconds)
+    return freshness, measure_mixed(server, ids, exam, arriving, seconds=options.mixed_seconds)
 
 
 def _after_restart(folder: Path, exam: Exam) -> tuple[list[Timing], Resting]:

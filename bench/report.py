@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,8 +13,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.live import Freshness, Mixed
+from bench.live import Freshness
 from bench.load import LoadResult
+from bench.mixed import Mixed
 from bench.pulls import PullResult
 from bench.queries import Timing
 
@@ -177,17 +178,16 @@ def _print_live(report: Report, console: Console) -> None:
     if report.freshness is not None:
         console.print(report.freshness, highlight=False)
     if report.mixed is not None:
-        alone = {timing.cell: timing.p50_ms for timing in report.cells}
-        table = Table(title=f"While {report.mixed.bodies_per_s} bodies of 100 operations a second arrive")
-        for column in ("", "p50 alone", "p50", "p95"):
+        mixed = report.mixed
+        table = Table(title=f"{mixed.queries_per_s} queries/s, {mixed.bodies_per_s} bodies/s of 100 operations")
+        for column in ("", "p50 alone", "p95 alone", "p50", "p95"):
             table.add_column(column)
-        for cell in report.mixed.cells:
-            row = (f"{alone.get(cell.cell, 0):.1f}", f"{cell.p50_ms:.1f}", f"{cell.p95_ms:.1f}")
-            table.add_row(cell.cell, *row if not cell.failures else ("FAIL", cell.failures[0], ""))
-        table.add_row(
-            "ingest request", "-", f"{report.mixed.ingest_p50_ms:.1f}", f"p99 {report.mixed.ingest_p99_ms:.1f}"
-        )
+        for cell in mixed.cells:
+            row = (f"{cell.alone_p50_ms}", f"{cell.alone_p95_ms}", f"{cell.p50_ms}", f"{cell.p95_ms}")
+            table.add_row(cell.cell, *row if not cell.failures else ("FAIL", cell.failures[0], "", ""))
+        table.add_row("ingest request", "-", "-", f"{mixed.ingest_p50_ms}", f"p99 {mixed.ingest_p99_ms}")
         console.print(table)
+        console.print(f"p95 {mixed.p95_ratio} times that alone; memory {mixed.resident_mb} MB; {mixed.cpu_s} s of CPU")
 
 
 def _verdict(met: bool | None) -> str:
@@ -246,15 +246,26 @@ def _page_lines(report: Report) -> Iterator[str]:
         costs = f"{timing.answer_kb:.0f} | {rows_read} | {mb_read}"
         yield f"| {timing.cell} | {limit_text} | {numbers} | {costs} | {verdict} |"
     if report.mixed is not None:
-        yield ""
-        yield f"While {report.mixed.bodies_per_s:.0f} requests of 100 operations a second arrive (answered in"
-        yield f"{report.mixed.ingest_p50_ms} ms at p50, {report.mixed.ingest_p99_ms} ms at p99), the p50 of queries is:"
-        yield ""
-        yield "| Query | alone | with ingest |"
-        yield "|---|---|---|"
-        alone = {timing.cell: timing.p50_ms for timing in report.cells}
-        for cell in report.mixed.cells:
-            yield f"| {cell.cell} | {alone.get(cell.cell, '-')} | {cell.p50_ms} |"
+        yield from _mixed_lines(report.mixed)
+
+
+def _mixed_lines(mixed: Mixed) -> Iterator[str]:
+    yield ""
+    yield f"{mixed.queries_per_s:.0f} queries a second for {mixed.seconds:.0f} s while {mixed.clients} clients send"
+    yield f"{mixed.bodies_per_s:.1f} requests of 100 operations a second (answered in {mixed.ingest_p50_ms} ms at p50,"
+    yield f"{mixed.ingest_p99_ms} ms at p99). Over all queries the p95 is {mixed.p95_ratio} times that of the same"
+    yield f"queries at the same pace alone. Resident memory after each tenth of the time, MB: {_listed(mixed.resident_mb)}."
+    yield ""
+    yield "| Query | p50 alone | p95 alone | p50 with ingest | p95 with ingest |"
+    yield "|---|---|---|---|---|"
+    for cell in mixed.cells:
+        verdict = " (wrong answer)" if cell.failures else ""
+        numbers = f"{cell.alone_p50_ms} | {cell.alone_p95_ms} | {cell.p50_ms} | {cell.p95_ms}"
+        yield f"| {cell.cell}{verdict} | {numbers} |"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _costs(timing: Timing) -> tuple[str, str]:
