@@ -1,6 +1,6 @@
 """Law 7: one tenant never sees or changes another's data, by any route of the application.
 
-Routes are enumerated, so a new one fails here until this file knows what a stranger would send it.
+Routes are enumerated, so a new one fails here until ``tenants.yaml`` knows what a stranger would send it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 import httpx
 import pytest
+import yaml
 from litestar.handlers import HTTPRouteHandler
 
 from contract.server_process import ServerProcess
@@ -28,17 +29,10 @@ NEED_NOT_EXIST: Final = re.compile(r"\{(thread|trace)_id|/share|/url")
 CREATES_WITH_AN_ID: Final = {
     ("POST", path) for path in ("/sessions", "/v2/sessions", "/datasets", "/annotation-queues")
 }
-NAMED_WITH_THEIR_PROJECT: Final = (
-    "/runs/threads/{thread_id:str}",
-    "/runs/{run_id:str}/share",
-    "/v2/runs/{run_id:str}",
-    "/v2/runs/{run_id:str}/url",
-    "/v2/traces/{trace_id:str}/runs",
-    "/v2/threads/{thread_id:str}/traces",
-    "/v2/threads/{thread_id:str}/share",
-)
 SECRET: Final = "zebracrossing"
 """In every text that the first tenant stores; in no answer to anybody else."""
+SENT: Final = yaml.safe_load(Path(__file__).with_name("tenants.yaml").read_text("utf-8"))
+_NAME: Final = re.compile(r"\{(\w+)\}")
 
 HANDLERS = [
     handler
@@ -122,88 +116,32 @@ def make_keys(data: Path) -> dict[str, str]:
 
 def settle_in(house: House, exports: Path) -> None:
     """One of everything for the first tenant."""
-
-    def make(path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = house.ask("owner", "POST", path, json=body)
-        assert answer.status_code < 300, (path, answer.text)
-        return cast("dict[str, Any]", answer.json())
-
-    project = make("/sessions", {"name": f"{SECRET} project", "description": SECRET})
-    times = {"start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"}
     run_id = str(uuid.uuid4())
-    for identity in (run_id, str(uuid.uuid4())):
-        make(
-            "/runs",
-            {
-                "id": identity,
-                "session_id": project["id"],
-                "name": f"{SECRET} run",
-                "run_type": "llm",
-                "inputs": {"q": SECRET},
-                "outputs": {"a": SECRET},
-                "tags": [SECRET],
-                "extra": {"metadata": {"user": SECRET, "thread_id": "thread-1"}},
-                **times,
-            },
-        )
-    dataset = make("/datasets", {"name": f"{SECRET} dataset", "data_type": "chat"})
-    experiment = make("/sessions", {"name": f"{SECRET} experiment", "reference_dataset_id": dataset["id"]})
-    example = make("/examples", {"dataset_id": dataset["id"], "inputs": {"q": SECRET}, "split": SECRET})
-    answer = {"name": f"{SECRET} answer", "run_type": "chain", "outputs": {"a": SECRET}}
-    make(
-        "/runs",
-        {
-            "id": str(uuid.uuid4()),
-            **answer,
-            "session_id": experiment["id"],
-            "reference_example_id": example["id"],
-            **times,
-        },
-    )
-    comparison = make("/datasets/comparative", {"name": SECRET, "experiment_ids": [experiment["id"]]})
-    house.ask("owner", "PUT", f"/datasets/{dataset['id']}/share")
-    feedback = make("/feedback", {"run_id": run_id, "key": "k", "comment": SECRET, "score": 1})
-    token = make("/feedback/tokens", {"run_id": run_id, "feedback_key": f"{SECRET} key"})
-    scale = {"type": "categorical", "categories": [{"value": 0, "label": SECRET}, {"value": 1}]}
-    make("/feedback-configs", {"feedback_key": "k", "feedback_config": scale})
-    key = make("/api-key", {"description": f"{SECRET} key"})
-    place = {"path": str(exports)}
-    destination = make(
-        "/bulk-exports/destinations", {"destination_type": "local", "display_name": f"{SECRET} place", "config": place}
-    )
-    window = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-03T00:00:00Z"}
-    export = make(
-        "/bulk-exports", {"bulk_export_destination_id": destination["id"], "session_id": project["id"], **window}
-    )
-    share = house.ask(
-        "owner", "PUT", f"/runs/{run_id}/share", json={"run_id": run_id, "share_token": str(uuid.uuid4())}
-    )
-    queue = make("/annotation-queues", {"name": f"{SECRET} queue", "rubric_instructions": SECRET})
-    added = house.ask("owner", "POST", f"/annotation-queues/{queue['id']}/runs", json=[run_id])
-    assert added.json()[0]["run_id"] == run_id
-    deletion = make("/runs/delete", {"session_id": project["id"], "trace_ids": [str(uuid.uuid4())]})
-    house.ids.update(
-        session_id=project["id"],
-        run_id=run_id,
-        feedback_id=feedback["id"],
-        dataset_id=dataset["id"],
-        example_id=example["id"],
-        experiment_id=experiment["id"],
-        comparative_experiment_id=comparison["id"],
-        feedback_token=token["id"],
-        key_id=key["id"],
-        destination_id=destination["id"],
-        bulk_export_id=export["id"],
-        deletion_id=deletion["id"],
-        queue_id=queue["id"],
-        trace_id=run_id,
-        thread_id="thread-1",
-        share_token=share.json()["share_token"],
-        name="no-such-snapshot",
-    )
+    house.ids.update(run_id=run_id, trace_id=run_id, thread_id="thread-1", name="no-such-snapshot")
+    for step in SENT["made"]:
+        method = "POST" if "post" in step else "PUT"
+        named = {**house.ids, "secret": SECRET, "exports": str(exports)}
+        path, body = filled(step[method.lower()], named), filled(step.get("json"), named)
+        answer = house.ask("owner", method, path, json=body)
+        assert answer.status_code < 300, (path, answer.text)
+        if "as" in step:
+            house.ids[step["as"]] = answer.json()[step.get("take", "id")]
     wait_until_done(house)
-    export_run, *_ = house.ask("owner", "GET", f"/bulk-exports/{export['id']}/runs").json()
+    export_run, *_ = house.ask("owner", "GET", f"/bulk-exports/{house.ids['bulk_export_id']}/runs").json()
     house.ids["export_run_id"] = export_run["id"]
+
+
+def filled(value: Any, named: Mapping[str, str]) -> Any:
+    """``value`` of the file with what it names put in."""
+    match value:
+        case dict():
+            return {key: filled(item, named) for key, item in value.items()}
+        case list():
+            return [filled(item, named) for item in value]
+        case str():
+            return _NAME.sub(lambda found: str(uuid.uuid4()) if found[1] == "new_id" else named[found[1]], value)
+        case _:
+            return value
 
 
 def wait_until_done(house: House) -> None:
@@ -214,110 +152,14 @@ def wait_until_done(house: House) -> None:
         time.sleep(0.1)
 
 
-def body_of(path: str, ids: Mapping[str, str]) -> Any:
+def body_of(path: str, ids: Mapping[str, str]) -> dict[str, Any] | None:
     """What a stranger who has learnt all ids would send."""
-    run, project, dataset, example = ids["run_id"], ids["session_id"], ids["dataset_id"], ids["example_id"]
-    query = {"session": [project], "id": [run], "trace": run, "limit": 100}
-    query_v2 = {
-        "project_id": project,
-        "min_start_time": "2026-01-01T00:00:00Z",
-        "max_start_time": "2026-01-03T00:00:00Z",
-    }
-    bodies: dict[str, Any] = {
-        "/runs/query": {**query, "select": ["id", "name", "inputs", "outputs", "feedback_stats", "child_run_ids"]},
-        "/runs/query/validate": query,
-        "/runs/query/explain": query,
-        "/runs/stats": query,
-        "/runs/group": {"session_id": project, "group_by": "conversation"},
-        "/runs/group/stats": {"session_id": project, "group_by": "conversation"},
-        "/v2/runs/query": {**query_v2, "project_ids": [project], "selects": ["ID", "NAME", "INPUTS"]},
-        "/v2/traces/query": {**query_v2, "selects": ["NAME", "INPUTS"]},
-        "/v2/threads/query": query_v2,
-        "/v2/sql/query": {"project_ids": [project], "query": "SELECT name, inputs FROM runs"},
-        "/v2/threads/stats": {**query_v2, "select": ["THREAD_COUNT"]},
-        "/v2/sessions": {"name": "taken over", "id": project},
-        "/v2/sessions/{session_id:str}": {"name": "taken over"},
-        "/runs/{run_id:str}/share": {"run_id": run, "share_token": str(uuid.uuid4())},
-        "/v2/runs/{run_id:str}/share": {"project_id": project, "trace_id": run},
-        "/v2/threads/{thread_id:str}/share": {"project_id": project},
-        "/public/{share_token:str}/runs/query": query,
-        "/v2/public/{share_token:str}/runs/query": query_v2,
-        "/export/stream": {"session": project, "format": "jsonl"},
-        "/filters/validate": {"text": "x"},
-        "/filters/translate": {"text": 'eq(name, "x")'},
-        "/filters/complete": {"text": "eq(na", "session": [project]},
-        "/runs/delete": {"session_id": project, "trace_ids": [run]},
-        "/runs/delete/traces": {"session_id": project, "trace_ids": [run]},
-        "/runs/delete/query": query,
-        "/retention": {"days": 1},
-        "/sessions/{session_id:str}/retention": {"days": 1},
-        "/ttl-settings": {"longlived_ttl_days": 1},
-        "/sessions": {"name": "taken over", "id": project},
-        "/sessions/{session_id:str}": {"name": "taken over"},
-        "/feedback": {"id": ids["feedback_id"], "run_id": run, "key": "k", "score": 0},
-        "/feedback/eager": {"id": ids["feedback_id"], "run_id": run, "key": "k", "score": 0},
-        "/feedback/{feedback_id:str}": {"score": 0},
-        "/feedback/tokens": {"run_id": run, "feedback_key": "k", "id": ids["feedback_id"]},
-        "/feedback/tokens/{feedback_token:str}": {"score": 1},
-        "/feedback-configs": {"feedback_key": "k", "feedback_config": {"type": "freeform"}},
-        "/bulk-exports/destinations": {},
-        "/bulk-exports/destinations/{destination_id:str}": {"credentials": {}},
-        "/bulk-exports": {
-            "bulk_export_destination_id": ids["destination_id"],
-            "session_id": project,
-            "start_time": "2026-01-01T00:00:00Z",
-            "end_time": "2026-01-03T00:00:00Z",
-        },
-        "/bulk-exports/{bulk_export_id:str}": {"status": "Cancelled"},
-        "/datasets": {"name": "taken over", "id": dataset},
-        "/datasets/{dataset_id:str}": {"name": "taken over"},
-        "/datasets/{dataset_id:str}/tags": {"as_of": "2100-01-01T00:00:00Z", "tag": "taken over"},
-        "/datasets/{dataset_id:str}/splits": {"split_name": "taken over", "examples": [example]},
-        "/datasets/{dataset_id:str}/runs": {"session_ids": [ids["experiment_id"]]},
-        "/v2/datasets/{dataset_id:str}/experiment-runs": {"experiment_ids": [ids["experiment_id"]]},
-        "/datasets/comparative": {"experiment_ids": [ids["experiment_id"]]},
-        "/examples": {"dataset_id": dataset, "inputs": {}},
-        "/examples/bulk": {"id": example, "dataset_id": dataset, "inputs": {}},
-        "/examples/{example_id:str}": {"inputs": {"taken": "over"}},
-        "/platform/datasets/examples/delete": {"example_ids": [example], "hard_delete": True},
-        "/platform/datasets/{dataset_id:str}/examples/metadata": {
-            "example_ids": [example],
-            "operations": [{"key": "dataset_split", "operation": "array_add", "values": ["taken over"]}],
-        },
-        "/annotation-queues": {"name": "taken over", "id": ids["queue_id"]},
-        "/annotation-queues/{queue_id:str}": {"name": "taken over"},
-        "/annotation-queues/{queue_id:str}/runs": [run],
-        "/annotation-queues/{queue_id:str}/runs/by-key": [{"run_id": run, "session_id": project}],
-        "/annotation-queues/{queue_id:str}/runs/delete": {"run_ids": [run]},
-        "/workspaces": {"display_name": "third"},
-        "/api-key": {"scopes": ["operator"]},
-        "/runs": {"id": run, "session_id": project, "name": "taken over", "run_type": "chain"},
-        "/runs/{run_id:str}": {"outputs": {"taken": "over"}},
-        "/runs/batch": {"patch": [{"id": run, "trace_id": run, "outputs": {"taken": "over"}}]},
-    }
-    return bodies.get(path)
+    return cast("dict[str, Any] | None", filled(SENT["bodies"].get(path), ids))
 
 
 def parameters_of(path: str, ids: Mapping[str, str]) -> dict[str, str]:
     """Query parameters, where a route finds things by them."""
-    project = ids["session_id"]
-    whole = {"session_id": project, "project_id": project, "start_time": "2026-01-02T03:04:05Z"}
-    return {
-        "/sessions": {"id": ids["session_id"], "session_ids": ids["session_id"]},
-        "/export/stream": {"session": ids["session_id"], "format": "jsonl"},
-        "/feedback": {"run": ids["run_id"]},
-        "/feedback/tokens": {"run_id": ids["run_id"]},
-        **{path: {**whole, "trace_id": ids["run_id"]} for path in NAMED_WITH_THEIR_PROJECT},
-        "/v2/threads/{thread_id:str}/stats": {**whole, "selects": "TURNS"},
-        "/datasets": {"id": ids["dataset_id"], "dataset_ids": ids["dataset_id"]},
-        "/datasets/{dataset_id:str}/version": {"tag": "latest"},
-        "/datasets/{dataset_id:str}/versions/diff": {"from_version": "2026-01-01", "to_version": "latest"},
-        "/examples": {"id": ids["example_id"], "example_ids": ids["example_id"]},
-        "/examples/count": {"id": ids["example_id"]},
-        "/annotation-queues": {"ids": ids["queue_id"]},
-        "/bulk-exports/runs": {"source_bulk_export_id": ids["bulk_export_id"]},
-        "/runs/delete": {"session_id": project},
-    }.get(path, {})
+    return cast("dict[str, str]", filled(SENT["parameters"].get(path, {}), ids))
 
 
 def fill(path: str, ids: Mapping[str, str]) -> str:
@@ -326,7 +168,7 @@ def fill(path: str, ids: Mapping[str, str]) -> str:
     for name, value in {**ids, "index": "0"}.items():
         path = path.replace(f"{{{name}:str}}", value).replace(f"{{{name}:int}}", value)
     if "{" in path:
-        pytest.fail(f"settle_in makes nothing that {path} could name", pytrace=False)
+        pytest.fail(f"nothing in tenants.yaml makes what {path} could name", pytrace=False)
     return path
 
 
@@ -349,7 +191,7 @@ def test_the_first_tenant_sees_what_it_has(house: House) -> None:
 @pytest.mark.parametrize(("handler", "method", "path"), ROUTES)
 def test_every_body_is_known_here(house: House, handler: HTTPRouteHandler, method: str, path: str) -> None:
     if handler.opt.get("request_body") is not None:
-        assert body_of(path, house.ids) is not None, "add to body_of what a stranger would send"
+        assert body_of(path, house.ids) is not None, "add to bodies in tenants.yaml what a stranger would send"
     fill(path, house.ids)
 
 
