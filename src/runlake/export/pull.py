@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from runlake.errors import NotFoundError, OverloadedError
+from runlake.export.background import give_way
 from runlake.export.content import ExportPosition, ExportSelection
 from runlake.model.export_content import Compression, FileFormat
 from runlake.query.read_request import LiveProjects
@@ -103,7 +104,9 @@ class PullService:
         self._max_pulls = max_pulls
         self._places = threading.BoundedSemaphore(max_pulls)
         self._open: set[Pull] = set()
-        self.threads = ThreadPoolExecutor(max_pulls + REFUSING_THREADS, thread_name_prefix="runlake-pull")
+        self.threads = ThreadPoolExecutor(
+            max_pulls + REFUSING_THREADS, thread_name_prefix="runlake-pull", initializer=give_way
+        )
         """Where to call everything that blocks: the threads of queries stay free."""
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from runlake.errors import MissingObjectError
+from runlake.export.background import give_way
 from runlake.export.columns import FILES
 from runlake.export.content import ExportReader
 from runlake.export.run_files import RunFile, decode_run_files, encode_run_files, run_file_path
@@ -77,7 +78,7 @@ class RunFileWriter:
         # By path: two files of a run may have the same content and names that become equal.
         wanted = {file.path: (run_id, file) for run_id, file in named if file.path is not None}
         small = [item for item in wanted.values() if item[1].bytes < _LARGE_BYTES]
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runlake-export-files") as threads:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runlake-export-files", initializer=give_way) as threads:
             for done in threads.map(self._write_file, *zip(*small, strict=True)) if small else ():
                 self._add(done)
         for run_id, file in wanted.values():

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from runlake.errors import StoreError
 from runlake.export.arrow import arrow_schema, blocks_to_batches
+from runlake.export.background import give_way
 from runlake.export.columns import ExportColumn, choose_columns
 from runlake.export.content import ExportPosition, ExportSelection
 from runlake.export.flat_rows import FlatRows
@@ -219,7 +220,7 @@ def _limited(pieces: Iterator[tuple[UUID, Piece]], limit: int | None) -> Iterato
 @contextmanager
 def read_ahead(items: Iterator[ItemT]) -> Iterator[Iterator[ItemT]]:
     """The items, the next one being made on a thread of its own while the caller works on the last."""
-    with ThreadPoolExecutor(1, thread_name_prefix="runlake-export") as thread:
+    with ThreadPoolExecutor(1, thread_name_prefix="runlake-export", initializer=give_way) as thread:
         try:
             yield _ahead(items, thread)
         finally:

@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 
 from runlake.errors import DestinationError, RunlakeError, UserError
+from runlake.export.background import give_way
 from runlake.export.columns import SCHEMA_VERSION
 from runlake.export.content import ExportReader
 from runlake.export.manifest import differing_runs, encode_manifest, make_manifest
@@ -231,6 +232,7 @@ class ExportWorkers:
         job.thread.start()
 
     def _work(self, job: _Job) -> None:
+        give_way()
         try:
             ended = self._attempt(job)
             if ended is not None:

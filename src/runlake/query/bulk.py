@@ -29,6 +29,12 @@ TRACE_SKEW_US: Final = 86_400_000_000
 MAX_STATEMENT_MEMORY_BYTES: Final = 1 << 30
 """Enough for the largest payloads; the share of one export of the engine's memory."""
 
+LOW_PRIORITY: Final = 10
+"""The "nice" value of what works for exports: a tenth of a processor that others want, all of one that nobody wants."""
+
+_ASIDE: Final = {"max_execution_time": 0, "max_threads": 1}
+"""Settings of short statements around the reading, which run in the thread that asks and have its priority."""
+
 _TIME_CHARS: Final = len("YYYYMMDDTHHMMSSffffffZ")
 
 
@@ -107,13 +113,13 @@ def heaviest(bulk: BulkQuery, moment: Moment, *, size: str, largest: str, rows: 
         f" GROUP BY intDiv(rowNumberInAllBlocks(), {int(rows)})"
     )
     sql = f"SELECT max(weight), max(most) FROM ({sums})"
-    return scope.statement(sql, {"max_execution_time": 0, "max_threads": 1})
+    return scope.statement(sql, _ASIDE)
 
 
 def count_runs(bulk: BulkQuery, moment: Moment) -> Statement:
     """How many runs ``ordered_rows`` reads of all tables."""
     scope, conditions = _scoped(bulk, moment)
-    return scope.statement(f"SELECT count() FROM ({scope.select('id', conditions)})", {"max_execution_time": 0})
+    return scope.statement(f"SELECT count() FROM ({scope.select('id', conditions)})", _ASIDE)
 
 
 def runs_of_roots(bulk: BulkQuery, moment: Moment, cells: str, *, first: PageKey, last: PageKey) -> Statement:
@@ -147,7 +153,7 @@ def count_feedback(bulk: BulkQuery, moment: Moment, *, until: int) -> Statement:
     scope = _scope(bulk.query, moment)
     where = " AND ".join(_feedback_conditions(bulk, scope, until))
     sql = f"SELECT count() FROM {scope.columns.feedback.table} WHERE {where}"
-    return scope.statement(sql, {"max_execution_time": 0})
+    return scope.statement(sql, _ASIDE)
 
 
 def _feedback_conditions(bulk: BulkQuery, scope: RunScope, until: int) -> list[str]:
@@ -170,6 +176,8 @@ def _reading_settings(block_rows: int) -> dict[str, int | str]:
         "max_memory_usage": MAX_STATEMENT_MEMORY_BYTES,
         # One thread: an export leaves the other cores to those who wait for an answer, and a merge needs no more.
         "max_threads": 1,
+        # That thread is the engine's own. Without the right to lower priorities the engine leaves it as it is.
+        "os_threads_nice_value_query": LOW_PRIORITY,
         "max_block_size": block_rows,
         "optimize_read_in_order": 1,
         # Large payloads are left out of a row before rows are merged, not after.
