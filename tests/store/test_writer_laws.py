@@ -140,7 +140,7 @@ def _check(open_again: Opener, script: Script) -> None:
 _PATIENT: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ChdbEngine, Clock]]:
     """One engine for all examples, each of which is two tenants of it; opening one takes longer than an example."""
     with open_engine(tmp_path_factory.mktemp("laws") / "engine") as engine:
@@ -152,15 +152,20 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ChdbEngin
         yield engine, Clock()
 
 
-@settings(_PATIENT, max_examples=25)
-@given(script=scripts())
-def test_the_run_does_not_depend_on_how_its_writes_came(tables: tuple[ChdbEngine, Clock], script: Script) -> None:
-    """A restart is one of everything above the engine, which then knows what the tables tell."""
-    _check(partial(open_on, *tables), script)
+class TestOnOneEngine:
+    """Apart from what opens engines of its own, because a process has one at a time."""
+
+    @settings(_PATIENT, max_examples=25)
+    @given(script=scripts())
+    def test_the_run_does_not_depend_on_how_its_writes_came(
+        self, tables: tuple[ChdbEngine, Clock], script: Script
+    ) -> None:
+        """A restart is one of everything above the engine, which then knows what the tables tell."""
+        _check(partial(open_on, *tables), script)
 
 
 @pytest.mark.slow
-@settings(_PATIENT, max_examples=60)
+@settings(_PATIENT, max_examples=40)
 @given(script=scripts())
 def test_nor_does_it_where_the_engine_restarts_too(script: Script) -> None:
     with TemporaryDirectory() as folder:
