@@ -42,11 +42,9 @@ class Client:
     misses: Mapping[str, str] = field(default_factory=_nothing)
 
 
-NO_QUEUES: Final = "there are no annotation queues here: a 501 says so"
 NO_PROMPTS: Final = "there is no prompt hub here: a 501 says so"
-_PYTHON_MISSES: Final = {"annotation queues": NO_QUEUES, "prompts": NO_PROMPTS}
+_PYTHON_MISSES: Final = {"prompts": NO_PROMPTS}
 _JS_MISSES: Final = {
-    "annotation queues": NO_QUEUES,
     "prompts": NO_PROMPTS,
     "`listSharedRuns`": "the client leaves the question mark out of the address it asks for; the links themselves work",
 }
