@@ -36,7 +36,10 @@ HTTP rendering lives in ``runlake.api.errors`` and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_TOO_MANY_ROWS_CODE: Final = 158
+"""Of the engine, for statements with ``max_rows_to_read``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,9 +238,10 @@ class StoreError(FaultError):
         self.engine_code = engine_code
         self.engine_name = engine_name
 
-
-class TooManyRowsError(StoreError):
-    """A statement would look at more rows than it was told it may; for planners, who then go another way."""
+    @property
+    def is_too_many_rows(self) -> bool:
+        """Whether the statement would have looked at more rows than it said it may; planners then go another way."""
+        return self.engine_code == _TOO_MANY_ROWS_CODE
 
 
 class MissingObjectError(StoreError):

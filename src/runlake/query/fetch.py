@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from uuid import UUID
 
-from runlake.errors import StoreError, TooManyRowsError
+from runlake.errors import StoreError
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.usage import UsageOf, UsageTotals
 from runlake.query import candidates
@@ -149,7 +149,9 @@ class RunFetcher:
         plan = plan_page(query, moment, self._limits, rows=rows, table=table, kept=kept, read_at_most=read_at_most)
         try:
             return read_runs(self._engine.select(plan.statement).rows, plan.columns)
-        except TooManyRowsError:
+        except StoreError as error:
+            if not error.is_too_many_rows:
+                raise
             return self._from_candidates(query, moment, rows, place)
 
     def _from_candidates(self, query: RunQuery, moment: Moment, rows: int, place: _Place) -> list[RunRecord]:

@@ -37,7 +37,6 @@ from runlake.errors import (
     StoreError,
     StoreFullError,
     StoreUnavailableError,
-    TooManyRowsError,
     TooMuchWorkError,
 )
 from runlake.hidden_packages import hidden
@@ -82,7 +81,6 @@ _MEMORY_LIMIT_CODE: Final = 241
 _TIMEOUT_CODE: Final = 159
 _CANCELLED_CODE: Final = 394
 _DISK_FULL_CODE: Final = 243
-_TOO_MANY_ROWS_CODE: Final = 158
 _DISK_FULL_TEXT: Final = "No space left on device"
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*?)(?: \(([A-Z_]+)\))?(?: \(version.*)?$", re.DOTALL)
 MAX_HANDLES: Final = 64
@@ -307,8 +305,6 @@ def _translate(error: Exception, settings: Mapping[str, int | str] = _NO_SETTING
     code, text, name = int(match[1]), match[2].strip(), match[3]
     if code in (_TIMEOUT_CODE, _MEMORY_LIMIT_CODE):
         return _limit_passed(code, text, settings)
-    if code == _TOO_MANY_ROWS_CODE:
-        return TooManyRowsError(text, engine_code=code, engine_name=name)
     if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
         return StoreFullError("no space is left on the disk of the store; writes are accepted again once there is")
     return StoreError(text, engine_code=code, engine_name=name)
