@@ -22,6 +22,7 @@ from rich.console import Console
 
 from bench.bodies import Material, prepare
 from bench.client import Client
+from bench.exports import measure_exports
 from bench.live import Freshness, measure_freshness
 from bench.load import load, project_ids, workload_of
 from bench.mixed import Mixed, measure_mixed, runs_needed
@@ -87,6 +88,7 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
             cells = measure(client, ids, exam)
         query_peak_mb = server.peak_mb()
         pulls = measure_pulls(server, exam.runs)
+        exports = measure_exports(server, ids)
     cold, resting = _after_restart(folder, exam)
     with _serving(folder) as server:
         freshness, mixed = _live(options, server, ids, exam, folder)
@@ -104,6 +106,7 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
         load=loaded,
         query_peak_mb=round(query_peak_mb),
         pulls=tuple(pulls),
+        exports=exports,
         cells=tuple(cells),
         cold=tuple(cold),
         freshness=freshness,

@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench.exports import ExportCosts
 from bench.live import Freshness
 from bench.load import LoadResult
 from bench.mixed import Mixed
@@ -58,6 +59,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     resting: Resting | None
     load_average: float
     pulls: tuple[PullResult, ...] = ()
+    exports: ExportCosts | None = None
 
 
 class Target(NamedTuple):
@@ -131,6 +133,8 @@ def summary_lines(report: Report) -> Iterator[Line]:
     yield Line("peak memory, queries", f"{limit} MB", f"{report.query_peak_mb:.0f} MB", report.query_peak_mb <= limit)
     for pull in report.pulls:
         yield from _pull_lines(pull, big=big)
+    if report.exports is not None:
+        yield from _export_lines(report.exports)
     if (fresh := report.freshness) is not None:
         seen = max(fresh.by_id_p50_ms, fresh.by_search_p50_ms)
         last = max(fresh.by_id_p99_ms, fresh.by_search_p99_ms)
@@ -217,6 +221,22 @@ def _pull_lines(pull: PullResult, *, big: bool) -> Iterator[Line]:
     yield Line(f"{name}, runs/s", f"{wanted}", f"{pull.rows_per_s} ({pull.mb:.0f} MB)", pull.rows_per_s >= wanted)
     yield Line(f"{name}, first byte", "-", f"{pull.first_byte_ms} ms", None)
     yield Line(f"{name}, memory beside it", "300 MB", f"{pull.growth_mb:.0f} MB", pull.growth_mb <= 300)
+
+
+_EXPORT_TARGETS: Final = {"Parquet to disk": 30_000, "Parquet to S3": 20_000, "JSONL to disk": 15_000}
+
+
+def _export_lines(costs: ExportCosts) -> Iterator[Line]:
+    for result in costs.results:
+        wanted = _EXPORT_TARGETS[result.name]
+        name = f"export job, {result.name}"
+        measured = f"{result.rows_per_s} ({result.rows} runs, {result.partitions} days, {result.mb:.0f} MB)"
+        yield Line(f"{name}, runs/s", f"{wanted}", measured, result.rows_per_s >= wanted)
+        yield Line(f"{name}, memory beside it", "300 MB", f"{result.growth_mb:.0f} MB", result.growth_mb <= 300)
+    yield Line("export job, a day without rows", "200 ms", f"{costs.partition_ms} ms", costs.partition_ms <= 200)
+    ratio = costs.during_p95_ms / costs.list_p95_ms
+    measured = f"{ratio:.1f} times ({costs.list_p95_ms} to {costs.during_p95_ms} ms)"
+    yield Line("list p95 during an export", "2 times", measured, ratio <= 2)
 
 
 def _page_lines(report: Report) -> Iterator[str]:
