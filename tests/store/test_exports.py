@@ -297,7 +297,12 @@ def test_workers_rest_until_a_window_is_due(bench: ExportBench) -> None:
     workers.tick()
     (child,) = bench.service.ledger.list_spawned(bench.tenant_id, schedule_id)
     assert workers._rest_s() <= 2
-    until(lambda: (workers.tick(), bench.status(child.id) == "Completed")[1])
+
+    def is_completed() -> bool:
+        workers.tick()
+        return bench.status(child.id) == "Completed"
+
+    until(is_completed)
     until(lambda: not workers._active)
     workers.tick()
     assert workers._rest_s() > 10

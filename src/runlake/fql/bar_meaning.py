@@ -30,6 +30,7 @@ from runlake.fql.bound import (
     ScalarTest,
     SearchTest,
     TagTest,
+    TraceSums,
     all_of,
     any_of,
     negation,
@@ -67,6 +68,8 @@ def _leaf(leaf: Leaf) -> BoundExpr:
             found = all_of(SearchTest(terms=(term,), fields=fields) for term in terms)
         case Related(axis=axis, child=child, count=count):
             found = Related(axis=axis, child=normal_form(child), count=count)
+        case TraceSums(child=child):
+            found = TraceSums(child=normal_form(child))
         case Constant() | NullTest() | TagTest() | PayloadLike():
             found = leaf
         case _:
