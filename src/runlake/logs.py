@@ -16,9 +16,21 @@ _LEVELS: Final = {
 }
 
 
+def is_json(log_format: str) -> bool:
+    """Whether the log is for programs: asked for, or by default where no terminal shows it."""
+    return log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+
+
+def say_on_stdout(text: str, **fields: str | None) -> None:
+    """An event for whoever started the program, whatever the level of the log, in the form of the log."""
+    wanted = structlog.make_filtering_bound_logger(logging.NOTSET)
+    logger: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stdout), wrapper_class=wanted)
+    logger.info(text, **{name: value for name, value in fields.items() if value is not None})
+
+
 def configure_logs(*, level: str, log_format: str) -> None:
     """Send events of ``level`` and above to standard error; ``log_format`` is auto, console or json."""
-    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    as_json = is_json(log_format)
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

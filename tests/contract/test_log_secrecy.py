@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -64,3 +67,17 @@ def test_the_recovery_at_a_start_is_logged_with_its_time(tmp_path: Path) -> None
     (recovered,) = [event for event in events if event["event"] == "recovered"]
     assert 0 < recovered["elapsed_ms"] < waited_ms
     assert (recovered["open_runs"], recovered["settled"]) == (0, 0)
+
+
+def test_a_log_for_programs_holds_nothing_else(tmp_path: Path) -> None:
+    """Also the greeting, where one place takes both streams, as containers do."""
+    command = [sys.executable, "-m", "runlake.cli", "serve", "--port", "0", "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        events = []
+        while not events or "url" not in events[-1]:
+            events.append(json.loads(process.stdout.readline()))
+        process.terminate()
+        events += [json.loads(line) for line in process.stdout]
+    assert re.match(r"Runlake .* at http://127.0.0.1:\d+ ", events[1]["event"])
+    assert [event["event"] for event in events if "url" not in event] == ["recovered"]

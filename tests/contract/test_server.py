@@ -74,6 +74,12 @@ def test_metrics_count_by_route_and_not_by_path(client: httpx.Client) -> None:
     assert "runlake_commits_total" in text
 
 
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/"])
+def test_the_bare_address_leads_to_the_pages(client: httpx.Client, path: str) -> None:
+    assert client.get(path, follow_redirects=True).text == client.get("/docs").text
+    assert client.get(path).content == b""
+
+
 def test_docs_load_nothing_from_elsewhere(client: httpx.Client) -> None:
     pages = [client.get(path) for path in ("/docs", "/docs/docs.css", "/docs/docs.js")]
     for page in pages:

@@ -17,6 +17,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.params import FromPath
+from litestar.status_codes import HTTP_302_FOUND
 from litestar.types import ControllerRouterHandler
 
 from runlake import __version__
@@ -114,6 +115,12 @@ async def read_openapi(api_document: NamedDependency[ApiDocument]) -> Response[b
     return Response(await asyncio.to_thread(api_document.encoded), media_type=MediaType.JSON)
 
 
+@get("/", access=Access.PUBLIC, include_in_schema=False, sync_to_thread=False, status_code=HTTP_302_FOUND)
+def read_root() -> Response[bytes]:
+    """Whoever opens the address in a browser means the pages. Relative, for a proxy may serve us below a path."""
+    return Response(b"", media_type=MediaType.TEXT, status_code=HTTP_302_FOUND, headers={"Location": "docs"})
+
+
 @get("/docs", access=Access.PUBLIC, include_in_schema=False, sync_to_thread=False)
 def read_docs() -> Response[bytes]:
     return _asset("docs.html", "text/html")
@@ -133,4 +140,4 @@ def _asset(name: str, media_type: str) -> Response[bytes]:
     return Response(content, media_type=media_type, headers=headers)
 
 
-DOCUMENT_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (read_openapi, read_docs, read_docs_asset)
+DOCUMENT_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (read_root, read_openapi, read_docs, read_docs_asset)

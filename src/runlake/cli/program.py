@@ -88,7 +88,14 @@ def _greet(settings: Settings, port: int, notice: str | None) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 -- compared, not bound
     url = settings.public_url or f"http://{host}:{port}"
     write_address(settings.data, f"http://{host}:{port}")
-    print(f"Runlake {__version__} serves {settings.data.resolve()} at {url} (API pages at {url}/docs)")
+    greeting = f"Runlake {__version__} serves {settings.data.resolve()} at {url} (API pages at {url}/docs)"
+    from runlake.logs import is_json, say_on_stdout  # noqa: PLC0415 -- see the module docstring
+
+    if is_json(settings.log_format) and not sys.stdout.isatty():
+        # Where both streams go to one place, every line of it is JSON.
+        say_on_stdout(greeting, url=url, notice=notice)
+        return
+    print(greeting)
     print("To send traces here:")
     print(f"  export LANGSMITH_ENDPOINT={url} LANGSMITH_API_KEY={'rl_...' if settings.keys_required else 'any'}")
     print("  export LANGSMITH_TRACING=true", flush=True)
