@@ -209,16 +209,18 @@ def test_keys_and_their_last_use_outlive_the_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_first_start_says_how_to_make_the_first_key(tmp_path: Path) -> None:
-    """Also when it is the public URL that makes keys necessary."""
+@pytest.mark.parametrize(("log_format", "lines", "keys"), [("console", 6, 1), ("json", 1, 0)])
+def test_a_first_start_says_how_to_make_the_first_key(tmp_path: Path, log_format: str, lines: int, keys: int) -> None:
+    """Also when it is the public URL that makes keys necessary; ``keys`` are examples, and none is a key."""
     data = tmp_path / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNLAKE_")}
-    arguments = ["serve", "--port", "0", "--data", str(data), "--public-url", "https://lake.example"]
+    arguments = ["--port", "0", "--data", str(data), "--public-url", "https://lake.example", "--log-format", log_format]
     with subprocess.Popen(
-        [sys.executable, "-m", "runlake.cli", *arguments], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", "runlake.cli", "serve", *arguments], stdout=subprocess.PIPE, text=True, env=environment
     ) as server:
         assert server.stdout is not None
-        shown = [server.stdout.readline() for _ in range(6)]
+        shown = [server.stdout.readline() for _ in range(lines)]
         server.terminate()
-    assert f"runlake keys create --data {data} --scope operator" in shown[5]
-    assert json.dumps(shown).count("rl_") == 1, "an example of a key, and no key"
+    last = json.loads(shown[-1])["notice"] if log_format == "json" else shown[-1]
+    assert f"runlake keys create --data {data} --scope operator" in last
+    assert json.dumps(shown).count("rl_") == keys
