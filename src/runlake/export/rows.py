@@ -21,10 +21,10 @@ from runlake.export.payloads import ID, LARGE_CELL_BYTES, START, VERSION, Payloa
 from runlake.export.run_files import encode_run_files, run_files
 from runlake.model.export_content import ContentKind
 from runlake.model.run_record import RunRecord
-from runlake.query.bulk import BulkQuery, heaviest, ordered_rows
+from runlake.query.bulk import BulkQuery, heaviest, ordered_rows, tables_of
 from runlake.query.page_extras import add_feedback, feedback_sql
 from runlake.query.request import PageKey
-from runlake.query.scope import RunScope, RunTable, tables_at
+from runlake.query.scope import RunScope, RunTable
 from runlake.store.columns import RUN_COLUMNS
 from runlake.store.engine import Engine, Params, Statement
 from runlake.store.moment import Moment
@@ -101,7 +101,8 @@ class RunRows:
         """The rows of every table, merged in order."""
         block_rows, has_large = self._weigh()
         with ExitStack() as streams:
-            places = [(table, large) for table in tables_at(self._moment) for large in ((False, True)[: 1 + has_large])]
+            tables = tables_of(self._bulk, self._moment)
+            places = [(table, large) for table in tables for large in ((False, True)[: 1 + has_large])]
             found = [streams.enter_context(self._from_place(*place, block_rows)) for place in places]
             yield reduce(merged, found)
 

@@ -16,9 +16,9 @@ from runlake.fql import Mode, read_filter
 from runlake.fql.bound import BoundExpr
 from runlake.model.dotted_order import root_segment
 from runlake.model.run import NO_ID
-from runlake.query.plan import run_conditions
+from runlake.query.plan import near, run_conditions
 from runlake.query.request import Order, PageKey, RunQuery
-from runlake.query.scope import RunScope, RunTable
+from runlake.query.scope import RunScope, RunTable, tables_at
 from runlake.store.columns import RUN_COLUMNS
 from runlake.store.engine import Params, Statement
 from runlake.store.moment import Moment
@@ -60,6 +60,11 @@ def read_filters(
     texts = {"filter": filter_, "trace_filter": trace_filter, "tree_filter": tree_filter}
     found = [read_filter(text, field=field, mode=Mode.LENIENT) if text else None for field, text in texts.items()]
     return found[0], found[1], found[2]
+
+
+def tables_of(bulk: BulkQuery, moment: Moment) -> tuple[RunTable, ...]:
+    """The tables that may hold runs of the query; whole traces may have runs at any time."""
+    return tables_at(moment if bulk.whole_traces else near(bulk.query, moment))
 
 
 def ordered_rows(
@@ -107,7 +112,7 @@ def heaviest(bulk: BulkQuery, moment: Moment, *, size: str, largest: str, rows: 
     if bulk.whole_traces:
         bounds = replace(bounds, start_time_from=None, start_time_to=None, is_root=None)
     scope = _scope(bulk.query, moment)
-    sizes = scope.select(f"{size} AS size, {largest} AS largest", run_conditions(bounds, scope))
+    sizes = _select(bulk, scope, moment, f"{size} AS size, {largest} AS largest", run_conditions(bounds, scope))
     sums = (
         f"SELECT sum(size) AS weight, max(largest) AS most FROM ({sizes})"
         f" GROUP BY intDiv(rowNumberInAllBlocks(), {int(rows)})"
@@ -119,7 +124,14 @@ def heaviest(bulk: BulkQuery, moment: Moment, *, size: str, largest: str, rows: 
 def count_runs(bulk: BulkQuery, moment: Moment) -> Statement:
     """How many runs ``ordered_rows`` reads of all tables."""
     scope, conditions = _scoped(bulk, moment)
-    return scope.statement(f"SELECT count() FROM ({scope.select('id', conditions)})", _ASIDE)
+    return scope.statement(f"SELECT count() FROM ({_select(bulk, scope, moment, 'id', conditions)})", _ASIDE)
+
+
+def _select(bulk: BulkQuery, scope: RunScope, moment: Moment, cells: str, conditions: Sequence[str]) -> str:
+    """``RunScope.select`` of the tables that the query needs."""
+    if RunTable.OPEN_RUNS in tables_of(bulk, moment):
+        return scope.select(cells, conditions)
+    return scope.select_from(RunTable.RUNS, cells, conditions)
 
 
 def runs_of_roots(bulk: BulkQuery, moment: Moment, cells: str, *, first: PageKey, last: PageKey) -> Statement:
