@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SIZE ?= S
 DATA ?= ./runlake-data
-AT_ONCE ?= -n 3 --dist loadfile
+AT_ONCE ?= -n 3 --dist loadfile --max-worker-restart 0
 
 .PHONY: help install serve demo test test-all compat check format bench lock clean
 

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -74,7 +75,7 @@ def test_a_log_for_programs_holds_nothing_else(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "runlake.cli", "serve", "--port", "0", "--data", str(tmp_path / "data")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        events = []
+        events: list[dict[str, Any]] = []
         while not events or "url" not in events[-1]:
             events.append(json.loads(process.stdout.readline()))
         process.terminate()

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from property.checks import bound, check_filter, everything, found, quiet, write
 from property.field_atoms import WORDS, every_generated_atom
 from property.filter_texts import every_atom, filters, relations
-from property.populations import EXAMPLE, START_US, Population, populations
+from property.populations import START_US, Population, populations
 from property.reference import Record, evaluate
-from runlake.errors import FilterError
 from runlake.fql import parse_filter, read_filter
 from runlake.fql.ast import Comparison, Value
-from runlake.fql.bound import BoundExpr, Constant, Phrase, Prefix, Substring, Word, on_trace_sums
+from runlake.fql.bound import Constant, Phrase, Prefix, Substring, Word, on_trace_sums
 from runlake.fql.fields import FIELDS, Kind
 from runlake.fql.terms import read_terms
-from runlake.ingest.batch import IngestBatch
 from runlake.query import candidates
 from runlake.query.fetch import RunFetcher
-from runlake.query.request import Order, QueryLimits, RunQuery
+from runlake.query.request import Order, QueryLimits
 from store.harness import OpenStore, open_store
 
 FILTERS_PER_POPULATION = 10
@@ -40,63 +37,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStore]:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def few_at_a_time() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "READ_AT_ONCE", 1)
-        patch.setattr(candidates, "MAX_BATCH_ROWS", 2)
-        yield
-
-
-def write(store: OpenStore, population: Population) -> None:
-    for runs, feedback in zip(population.batches, population.feedback, strict=True):
-        batch = IngestBatch(tenant_id=population.tenant_id, runs=runs, feedback=feedback)
-        asyncio.run(store.writer.write(batch))
-
-
-def everything(population: Population) -> RunQuery:
-    return RunQuery(tenant_id=population.tenant_id, sessions=(population.session_id,), page_rows=1000)
-
-
-def found(store: OpenStore, query: RunQuery) -> list[str]:
-    """Ids of one page; a run that occurs twice shows as twice."""
-    page = RunFetcher(store.engine, QueryLimits()).page(query, store.moments.current(query.tenant_id))
-    assert page.next_after is None
-    return [run.id for run in page.runs]
-
-
-def bound(text: str | None) -> BoundExpr | None:
-    """The bound filter; an example with an ambiguous one, which is refused, is not tried.
-
-    Ids that were not filled in are those of no run.
-    """
-    try:
-        return None if text is None else read_filter(re.sub(r"\$[A-Z]+", str(EXAMPLE), text))
-    except FilterError as error:
-        assume(error.diagnostics[0].code != "ambiguous")
-        raise
-
-
 def in_traces(records: tuple[Record, ...], text: str, *, roots_alone: bool = False) -> set[str]:
     return {run.trace_id for run in records if evaluate(text, run, records) and (run.is_root or not roots_alone)}
-
-
-def check_filter(store: OpenStore, population: Population, text: str) -> None:
-    text = population.fill_in(text)
-    try:
-        query = replace(everything(population), filter=read_filter(text))
-    except FilterError as error:
-        if error.diagnostics[0].code != "ambiguous":
-            raise
-        return
-    expected = sorted(run.id for run in population.records if evaluate(text, run, population.records))
-    assert sorted(found(store, query)) == expected, text
-
-
-def quiet(max_examples: int) -> settings:
-    """Examples write to a store, so they are slow and large by nature."""
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    return settings(max_examples=max_examples, deadline=None, suppress_health_check=checks)
 
 
 @quiet(1)
@@ -129,47 +71,14 @@ def test_a_filter_finds_what_the_reference_finds(store: OpenStore, population: P
 @quiet(10)
 @given(population=populations(min_size=8, max_size=20), texts=st.lists(filters, min_size=5, max_size=10))
 def test_a_filter_finds_the_same_where_candidates_are_read_some_at_a_time(
-    store: OpenStore, few_at_a_time: None, population: Population, texts: list[str]
+    store: OpenStore, population: Population, texts: list[str]
 ) -> None:
     write(store, population)
-    for text in texts:
-        check_filter(store, population, text)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(0)
-@pytest.mark.parametrize("thousand", range(20))
-def test_twenty_thousand_filters_find_what_the_reference_finds(tmp_path: Path, thousand: int) -> None:
-    """In twenty parts with a store each, whose populations and filters depend on the number of the part alone."""
-    with open_store(tmp_path / "engine") as store:
-
-        @seed(thousand)
-        @quiet(40)
-        @given(population=populations(), texts=st.lists(filters, min_size=25, max_size=25))
-        def check(population: Population, texts: list[str]) -> None:
-            write(store, population)
-            for text in texts:
-                check_filter(store, population, text)
-
-        check()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(0)
-@pytest.mark.parametrize("part", range(4))
-def test_a_thousand_conditions_on_relatives_find_what_the_reference_finds(tmp_path: Path, part: int) -> None:
-    """They cost more than others, in the reference too, so they are counted by themselves."""
-    with open_store(tmp_path / "engine") as store:
-
-        @seed(part)
-        @quiet(25)
-        @given(population=populations(min_size=10, max_size=20), texts=st.lists(relations, min_size=10, max_size=10))
-        def check(population: Population, texts: list[str]) -> None:
-            write(store, population)
-            for text in texts:
-                check_filter(store, population, text)
-
-        check()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "READ_AT_ONCE", 1)
+        patch.setattr(candidates, "MAX_BATCH_ROWS", 2)
+        for text in texts:
+            check_filter(store, population, text)
 
 
 @quiet(12)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from property.checks import bound, everything
 from property.filter_texts import filters
 from property.populations import Population, populations
-from property.test_filters_against_reference import bound, everything
 from runlake.ingest.batch import BatchWriter, IngestBatch
 from runlake.model.run_record import RunRecord
 from runlake.query.fetch import RunFetcher

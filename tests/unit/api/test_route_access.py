@@ -20,6 +20,7 @@ from runlake.model.access import KeyScope, RateClass, RateLimits, with_implied
 
 TENANT = UUID(int=1)
 PUBLIC_PATHS = {
+    "/",
     "/attachments/{run_id:str}",
     "/example-attachments/{example_id:str}",
     "/docs",
