@@ -91,8 +91,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         open_store(Path(tmp_path_factory.mktemp("queries")) / "engine") as opened,
     ):
         if not request.param:
-            monkeypatch.setattr(open_set, "NAMED_AT_MOST", 0)
-            monkeypatch.setattr(moment, "NAMED_AT_MOST", 0)
+            monkeypatch.setattr(open_set, "OPEN_NAMED_AT_MOST", 0)
+            monkeypatch.setattr(moment, "REPLACED_NAMED_AT_MOST", 0)
             monkeypatch.setattr(candidates, "READ_AT_ONCE", 1)
             monkeypatch.setattr(candidates, "MAX_BATCH_ROWS", 2)
         opened.write(*POPULATION)

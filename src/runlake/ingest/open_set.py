@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from runlake.model.run import RunState
-from runlake.store.moment import NAMED_AT_MOST, OpenRow
+from runlake.store.moment import OPEN_NAMED_AT_MOST, OpenRow
 
 RunKey = tuple[UUID, UUID]
 """(tenant id, run id)."""
@@ -83,9 +83,9 @@ class OpenSet:
         return frozenset(self._rows)
 
     def rows_of(self, tenant_id: UUID) -> tuple[OpenRow, ...] | None:
-        """The rows of ``open_runs`` that count for the tenant, None when they are more than ``NAMED_AT_MOST``."""
+        """The rows of ``open_runs`` that count for the tenant, None when they are more than ``OPEN_NAMED_AT_MOST``."""
         rows = self._rows.get(tenant_id, {})
-        return None if len(rows) > NAMED_AT_MOST else tuple(rows.values())
+        return None if len(rows) > OPEN_NAMED_AT_MOST else tuple(rows.values())
 
     def of_traces(self, tenant_id: UUID, trace_ids: Container[UUID]) -> list[OpenRow]:
         """The open runs of these traces."""

@@ -20,7 +20,7 @@ from runlake.ingest.placement import Orphans
 from runlake.ingest.rows import SETTLED, SETTLED_COLUMNS, encode_settled
 from runlake.model.run import NO_ID
 from runlake.store.engine import Engine, Params, Row, Statement
-from runlake.store.moment import NAMED_AT_MOST, Moments, OpenRow, ReplacedRow
+from runlake.store.moment import REPLACED_NAMED_AT_MOST, Moments, OpenRow, ReplacedRow
 
 _STATE_BUDGET_BYTES: Final = 256 << 20
 _ORPHAN_AGE_DAYS: Final = 7
@@ -118,7 +118,7 @@ def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[t
 
 def _read_replaced(engine: Engine) -> dict[UUID, list[ReplacedRow]]:
     """Of each tenant the rows that others replace, or more than can be named."""
-    sql = f"SELECT tenant_id, replaces, version FROM runs WHERE replaces > 0 LIMIT {NAMED_AT_MOST + 1} BY tenant_id"
+    sql = f"SELECT tenant_id, replaces, version FROM runs WHERE replaces > 0 LIMIT {REPLACED_NAMED_AT_MOST + 1} BY tenant_id"
     rows: dict[UUID, list[ReplacedRow]] = {}
     for tenant_id, old, new in engine.select(Statement(sql)).rows:
         rows.setdefault(UUID(str(tenant_id)), []).append(ReplacedRow(int(str(old)), int(str(new))))

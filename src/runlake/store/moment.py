@@ -14,8 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-NAMED_AT_MOST: Final = 1000
-"""How many rows of a tenant a reader is told of, open ones or replaced ones; of more it has to find them itself."""
+OPEN_NAMED_AT_MOST: Final = 5_000
+"""How many open rows of a tenant a reader is told of; of more it has to find them itself."""
+
+REPLACED_NAMED_AT_MOST: Final = 1_000
+"""The same of replaced rows, which all stand in every statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,7 @@ class Moments:
                 known = self._replaced.get(tenant_id, ())
                 if known is not None:
                     together = (*known, *rows)
-                    self._replaced[tenant_id] = together if len(together) <= NAMED_AT_MOST else None
+                    self._replaced[tenant_id] = together if len(together) <= REPLACED_NAMED_AT_MOST else None
             self._with_objects |= with_objects
             self._open.update(opened or {})
 
