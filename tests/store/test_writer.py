@@ -179,6 +179,8 @@ def test_a_sweep_does_not_hold_up_commits_while_the_engine_is_busy(tmp_path: Pat
         assert store.select("id") == [[str(run_id(n))] for n in (*range(1, 20), 30)]
         left = Statement("SELECT count() FROM open_runs")
         assert store.engine.select(left).rows == [[2]]
+        parts = "SELECT sum(rows) FROM system.parts WHERE active AND table = 'open_runs'"
+        assert store.engine.select(Statement(parts)).rows == [[2]], "no row is only marked, for searches to read"
 
 
 def test_a_commit_that_fails_half_way_leaves_nothing_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
