@@ -21,8 +21,8 @@ from litestar.handlers import HTTPRouteHandler
 from contract.server_process import ServerProcess
 from runlake.access_admin import DirectoryAdmin
 from runlake.api.auth import Access, declared_access
-from runlake.app import API_HANDLERS
 from runlake.model.access import KeyScope, with_implied
+from runlake.wiring.http import API_HANDLERS
 
 NEED_NOT_EXIST: Final = re.compile(r"\{(thread|trace)_id|/share|/url")
 """Anybody may have a thread of that name; what is not shared stays so; a URL only repeats what was sent."""

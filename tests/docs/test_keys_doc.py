@@ -14,10 +14,10 @@ from runlake.api.auth import Access, declared_access
 from runlake.api.keys import KEY_HANDLERS
 from runlake.api.openapi import DOCUMENT_HANDLERS
 from runlake.api.workspaces import WORKSPACE_HANDLERS
-from runlake.app import API_HANDLERS
 from runlake.config import SETTINGS
 from runlake.model.access import KEY_CHARS, KEY_PREFIX, KeyScope
 from runlake.wire.access import KeyBody, KeyCreate
+from runlake.wiring.http import API_HANDLERS
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECURITY = (DOCS / "security.md").read_text(encoding="utf-8")

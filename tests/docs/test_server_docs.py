@@ -17,12 +17,12 @@ import pytest
 from runlake import errors
 from runlake.api.errors import ErrorBody, describe
 from runlake.api.projects import SORT_KEYS
-from runlake.app import API_HANDLERS
 from runlake.config import SETTINGS
 from runlake.errors import FaultError, FilterError, RunlakeError, SettingsError, UserError
 from runlake.fql import read_filter
 from runlake.wire.feedback_objects import FeedbackCreate
 from runlake.wire.projects import ProjectBody, ProjectCreate
+from runlake.wiring.http import API_HANDLERS
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONFIGURATION = DOCS / "configuration.md"

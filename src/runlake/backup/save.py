@@ -25,11 +25,11 @@ from runlake.backup.manifest import (
     read_manifest,
 )
 from runlake.errors import SettingsError
+from runlake.store.buckets import OBJECTS_FOLDER
 from runlake.store.snapshots import Snapshot, made_at_text
 
 CHECKSUMS_NAME: Final = "checksums.txt"
 """The engine's own list of what a part holds, with checksums; equal lists mean equal parts."""
-OBJECTS_FOLDER: Final = "objects"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from runlake.config import load_settings
 from runlake.server_client import KEY_VARIABLE
+from runlake.store.buckets import OBJECTS_FOLDER
 
 DataFlag = Annotated[Path | None, Parameter(help="Data directory; default as for serve.")]
 _MIB: Final = 1 << 20
@@ -31,7 +32,7 @@ def backup(
 ) -> None:
     """Back a data directory up, whether a server uses it or not; only what is new since the last backup is copied."""
     from runlake.backup.restore import verify_backup  # noqa: PLC0415 -- slow, and not needed for --help
-    from runlake.backup.save import OBJECTS_FOLDER, save_backup  # noqa: PLC0415 -- as above
+    from runlake.backup.save import save_backup  # noqa: PLC0415 -- as above
     from runlake.backup.source import snapshot_of  # noqa: PLC0415 -- as above
 
     settings = load_settings(flags={} if data is None else {"data": str(data)}, environment=os.environ)

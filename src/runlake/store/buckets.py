@@ -16,9 +16,10 @@ from typing import Final, Protocol
 
 from runlake.errors import MissingObjectError, StoreError, StoreUnavailableError
 
+OBJECTS_FOLDER: Final = "objects"
+"""Where in a data directory objects lie, unless the settings name another place."""
 STAGING: Final = "staging"
 """Folder of files that are being written; what lies there at start is left from a crash."""
-
 
 _SHARED_LEVELS: Final = 2
 """Folders above those of single runs; few, so that it can be remembered which are on disk."""

@@ -14,9 +14,9 @@ from runlake.api.asgi import Receive, Scope, Send
 from runlake.api.auth import Access, Caller, RouteAccess, check_scopes, declared_access
 from runlake.api.openapi import DOCUMENT_HANDLERS
 from runlake.api.rate_limits import RateLimiter
-from runlake.app import API_HANDLERS
 from runlake.errors import FaultError, ForbiddenError, RateLimitedError
 from runlake.model.access import KeyScope, RateClass, RateLimits, with_implied
+from runlake.wiring.http import API_HANDLERS
 
 TENANT = UUID(int=1)
 PUBLIC_PATHS = {

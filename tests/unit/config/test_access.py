@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runlake.access_wiring import browser_rules
 from runlake.config import Settings, load_settings
 from runlake.errors import SettingsError
+from runlake.wiring.access import browser_rules
 
 
 def settings(**flags: str) -> Settings:

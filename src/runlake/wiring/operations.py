@@ -1,20 +1,19 @@
-"""Wiring of what keeps a server within its limits and watched: measurements, the disk's reserve, lanes for queries."""
+"""Puts together what keeps a server within its limits and watched: measurements, reserve of disk, lanes of queries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from runlake.api.health import Health
 from runlake.api.metrics import ServerMetrics, StoreMetrics, WriterMetrics
-from runlake.config import Settings
 from runlake.ingest.writer import Writer
 from runlake.query.lanes import QueryLanes
-from runlake.store.engine import Engine, Statement, Work
+from runlake.store.engine import Statement
 from runlake.store.inventory import read_inventory
-from runlake.store.ledger import LEDGER_NAME, Ledger
+from runlake.store.ledger import LEDGER_NAME
 from runlake.store.snapshots import Snapshots, open_snapshots
 from runlake.store.space import Reserve
+from runlake.wiring.foundation import Foundation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +25,14 @@ class Operations:
     lanes: QueryLanes
 
 
-def open_operations(settings: Settings, *, abandon: Callable[[Work], None]) -> Operations:
-    """Everything that needs no open store; ``lanes`` is to be closed. ``abandon`` stops selects of the engine."""
+def open_operations(foundation: Foundation) -> Operations:
+    """Everything that watches no other part; ``lanes`` is to be closed."""
+    settings = foundation.settings
     metrics = ServerMetrics()
     lanes = QueryLanes(
         search_threads=settings.search_threads,
         max_waiting=settings.max_waiting_queries,
-        abandon=abandon,
+        abandon=foundation.engine.abandon,
         observe=metrics.observe_query,
     )
     reserve = Reserve(settings.data, min_free_bytes=settings.min_free_bytes)
@@ -52,16 +52,9 @@ class WatchedStore:
         return {"health": self.health, "snapshots": self.snapshots}
 
 
-def watch_store(
-    settings: Settings,
-    operations: Operations,
-    *,
-    engine: Engine,
-    ledger: Ledger,
-    writer: Writer,
-    now_us: Callable[[], int],
-) -> WatchedStore:
+def watch_store(foundation: Foundation, operations: Operations, writer: Writer) -> WatchedStore:
     """Register the measurements that are read from their owners at every scrape, and say when the store is well."""
+    data, engine, ledger, now_us = foundation.settings.data, foundation.engine, foundation.ledger, foundation.now_us
     registry = operations.metrics.registry
     registry.register(WriterMetrics(writer.stats, now_us=now_us))
     registry.register(
@@ -78,6 +71,6 @@ def watch_store(
         engine.select(Statement("SELECT 1"))
         ledger.check()
 
-    health = Health(data=settings.data, check_storage=check)
-    snapshots = open_snapshots(engine, settings.data, LEDGER_NAME, exclusively=writer.wait_exclusively, now_us=now_us)
+    health = Health(data=data, check_storage=check)
+    snapshots = open_snapshots(engine, data, LEDGER_NAME, exclusively=writer.wait_exclusively, now_us=now_us)
     return WatchedStore(health=health, snapshots=snapshots)

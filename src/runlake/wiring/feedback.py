@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
-from uuid import UUID
 
 from runlake.api.feedback import FEEDBACK_HANDLERS
 from runlake.api.feedback_configs import FEEDBACK_CONFIG_HANDLERS
@@ -14,11 +12,9 @@ from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.feedback_tokens import FeedbackTokens
 from runlake.ingest.writer import Writer
 from runlake.query.feedback_runs import judged_runs
-from runlake.store.engine import Engine
 from runlake.store.feedback import FeedbackReader
 from runlake.store.feedback_ledger import ConfigLedger, TokenLedger
-from runlake.store.ledger import Ledger
-from runlake.store.moment import Moments
+from runlake.wiring.foundation import Foundation
 
 ALL_FEEDBACK_HANDLERS: Final[tuple[Any, ...]] = (
     *FEEDBACK_HANDLERS,
@@ -30,19 +26,11 @@ ALL_FEEDBACK_HANDLERS: Final[tuple[Any, ...]] = (
 class FeedbackParts:
     """The feedback of one server; ``writer`` is where requests send what holds feedback."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        moments: Moments,
-        ledger: Ledger,
-        writer: Writer,
-        now_us: Callable[[], int],
-        new_id: Callable[[], UUID],
-    ) -> None:
+    def __init__(self, foundation: Foundation, writer: Writer) -> None:
+        ledger, now_us, new_id = foundation.ledger, foundation.now_us, foundation.new_id
         configs = FeedbackConfigs(ConfigLedger(ledger), now_us=now_us, new_id=new_id)
         self.writer = LearningWriter(writer, configs)
-        reader = FeedbackReader(engine, judged_runs(moments))
+        reader = FeedbackReader(foundation.engine, judged_runs(foundation.moments))
         feedback = FeedbackService(reader=reader, writer=self.writer, now_us=now_us)
         self.services: dict[str, object] = {
             "feedback": feedback,

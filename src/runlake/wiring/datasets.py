@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
-from uuid import UUID
 
 from runlake.api.body_budget import BodyBudget
 from runlake.api.dataset_files import DATASET_FILE_HANDLERS
@@ -15,14 +13,13 @@ from runlake.api.example_service import ExampleService
 from runlake.api.examples import EXAMPLE_HANDLERS
 from runlake.api.experiments import EXPERIMENT_HANDLERS, ExperimentService
 from runlake.api.v2_datasets import V2_DATASET_HANDLERS
-from runlake.config import Settings
-from runlake.object_wiring import ObjectParts
 from runlake.query.memberships import Memberships
 from runlake.query.service import RunQueries
 from runlake.store.comparison_ledger import ComparisonLedger
 from runlake.store.dataset_ledger import DatasetLedger
 from runlake.store.example_ledger import ExampleLedger
-from runlake.store.ledger import Ledger
+from runlake.wiring.foundation import Foundation
+from runlake.wiring.objects import ObjectParts
 
 ALL_DATASET_HANDLERS: Final[tuple[Any, ...]] = (
     *DATASET_HANDLERS,
@@ -33,16 +30,10 @@ ALL_DATASET_HANDLERS: Final[tuple[Any, ...]] = (
 )
 
 
-def dataset_services(
-    settings: Settings,
-    runs: RunQueries,
-    *,
-    ledger: Ledger,
-    parts: ObjectParts,
-    now_us: Callable[[], int],
-    new_id: Callable[[], UUID],
-) -> dict[str, object]:
+def dataset_services(foundation: Foundation, runs: RunQueries, parts: ObjectParts) -> dict[str, object]:
     """What handlers ask for, by the name of their parameter."""
+    settings, ledger = foundation.settings, foundation.ledger
+    now_us, new_id = foundation.now_us, foundation.new_id
     store = ExampleLedger(ledger, now_us=now_us)
     files = ExampleFiles(parts.objects)
     datasets = DatasetService(store=DatasetLedger(ledger), files=files, now_us=now_us, new_id=new_id)

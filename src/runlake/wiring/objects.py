@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from runlake.api.attachments import AttachmentService
@@ -11,15 +10,13 @@ from runlake.ingest.batch import BatchWriter
 from runlake.ingest.object_sweep import ObjectSweeper
 from runlake.ingest.offload import ObjectsInUse, OffloadingWriter
 from runlake.query.service import RunQueries
-from runlake.store.buckets import Bucket, LocalBucket
+from runlake.store.buckets import OBJECTS_FOLDER, Bucket, LocalBucket
 from runlake.store.engine import Engine
-from runlake.store.ledger import Ledger
 from runlake.store.object_ledger import LedgerObjectNotes
 from runlake.store.object_notes import ObjectNotes
 from runlake.store.objects import ObjectStore
 from runlake.wire.attachment_links import EXAMPLE_LINK_KEY, LINK_KEY, AttachmentLinks
-
-OBJECTS_FOLDER = "objects"
+from runlake.wiring.foundation import Foundation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +36,11 @@ class ObjectParts:
             writer, objects=self.objects, notes=self.notes, in_use=self.in_use, threshold_bytes=self.threshold_bytes
         )
 
-    def sweeper(self, engine: Engine) -> ObjectSweeper:
-        """Not started."""
-        return ObjectSweeper(engine=engine, objects=self.objects, notes=self.notes, in_use=self.in_use)
+    def start_sweeper(self, engine: Engine) -> ObjectSweeper:
+        """What removes objects that no row names; to be closed."""
+        sweeper = ObjectSweeper(engine=engine, objects=self.objects, notes=self.notes, in_use=self.in_use)
+        sweeper.start()
+        return sweeper
 
     def services(self, runs: RunQueries) -> dict[str, object]:
         """What handlers ask for, by the name of their parameter."""
@@ -51,24 +50,25 @@ class ObjectParts:
         }
 
 
-def open_objects(settings: Settings, ledger: Ledger, *, now_us: Callable[[], int]) -> ObjectParts:
+def open_objects(foundation: Foundation) -> ObjectParts:
     """Objects below the data directory, or where the settings say; SettingsError for a place that cannot be used."""
+    settings = foundation.settings
     return ObjectParts(
         objects=ObjectStore(_open_bucket(settings)),
-        notes=LedgerObjectNotes(ledger, now_us=now_us),
+        notes=LedgerObjectNotes(foundation.ledger, now_us=foundation.now_us),
         in_use=ObjectsInUse(),
-        links=_links(settings, ledger, LINK_KEY, "attachments", now_us),
-        example_links=_links(settings, ledger, EXAMPLE_LINK_KEY, "example-attachments", now_us),
+        links=_links(foundation, LINK_KEY, "attachments"),
+        example_links=_links(foundation, EXAMPLE_LINK_KEY, "example-attachments"),
         threshold_bytes=settings.payload_threshold_bytes,
     )
 
 
-def _links(settings: Settings, ledger: Ledger, key: str, folder: str, now_us: Callable[[], int]) -> AttachmentLinks:
+def _links(foundation: Foundation, key: str, folder: str) -> AttachmentLinks:
     return AttachmentLinks(
-        ledger.secret(key),
-        now_us=now_us,
-        valid_s=settings.attachment_link_seconds,
-        public_url=settings.public_url,
+        foundation.ledger.secret(key),
+        now_us=foundation.now_us,
+        valid_s=foundation.settings.attachment_link_seconds,
+        public_url=foundation.settings.public_url,
         folder=folder,
     )
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from litestar.middleware import DefineMiddleware
 
@@ -21,7 +19,7 @@ from runlake.config import Settings
 from runlake.errors import SettingsError
 from runlake.model.access import RateLimits
 from runlake.store.access_ledger import AccessLedger
-from runlake.store.ledger import Ledger
+from runlake.wiring.foundation import Foundation
 
 _FIRST_KEY: Final = (
     "API keys are required and there is none yet. Stop the server, make the first one, and start it again:\n"
@@ -58,11 +56,10 @@ class Entrance:
         return None
 
 
-def open_entrance(
-    settings: Settings, ledger: Ledger, *, now_us: Callable[[], int], new_id: Callable[[], UUID]
-) -> Entrance:
+def open_entrance(foundation: Foundation) -> Entrance:
     """Read the keys and put the checks together; close the ring before the ledger."""
-    ring = KeyRing(AccessLedger(ledger), now_us=now_us, new_id=new_id)
+    settings, ledger = foundation.settings, foundation.ledger
+    ring = KeyRing(AccessLedger(ledger), now_us=foundation.now_us, new_id=foundation.new_id)
     required = settings.keys_required
     doorkeeper: Doorkeeper = KeyDoor(ring) if required else OpenDoor(ring, ledger.default_tenant_id)
     limiter = RateLimiter(
