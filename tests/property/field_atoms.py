@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from property.populations import EXAMPLE
 from runlake.fql.ast import Function
-from runlake.fql.bound import SearchField
 from runlake.fql.fields import FIELDS, FieldRow, Kind
+from runlake.fql.vocabulary import SearchField
 
 TIMES = (
     '"2026-09-01T00:00:03Z"',

@@ -18,9 +18,10 @@ from property.populations import START_US, Population, populations
 from property.reference import Record, evaluate
 from runlake.fql import parse_filter, read_filter
 from runlake.fql.ast import Comparison, Value
-from runlake.fql.bound import Constant, Phrase, Prefix, Substring, Word, on_trace_sums
+from runlake.fql.bound import Constant, Phrase, Prefix, Substring, Word
 from runlake.fql.fields import FIELDS, Kind
 from runlake.fql.terms import read_terms
+from runlake.fql.trace_sums import on_trace_sums
 from runlake.query import candidates
 from runlake.query.fetch import RunFetcher
 from runlake.query.request import Order, QueryLimits

@@ -29,8 +29,9 @@ from runlake.fql.ast import (
     Value,
 )
 from runlake.fql.axes import Axis
-from runlake.fql.bound import Constant, any_of, leaves, negation
+from runlake.fql.bound import Constant
 from runlake.fql.fields import FIELDS
+from runlake.fql.logic import any_of, leaves, negation
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=60)
 FRAGMENTS = st.lists(

@@ -14,7 +14,6 @@ from typing import TypeVar, assert_never
 from runlake.fql.bound import (
     And,
     BoundExpr,
-    Comparator,
     Constant,
     DetailTest,
     Leaf,
@@ -31,10 +30,9 @@ from runlake.fql.bound import (
     SearchTest,
     TagTest,
     TraceSums,
-    all_of,
-    any_of,
-    negation,
 )
+from runlake.fql.logic import all_of, any_of, negation
+from runlake.fql.vocabulary import Comparator
 
 _ValueTest = TypeVar("_ValueTest", ScalarTest, DetailTest)
 _MAX_ALTERNATIVES = 1000

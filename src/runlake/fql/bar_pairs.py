@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from runlake.fql.ast import And, Comparison, Expr, Function, TextValue
 from runlake.fql.bind import group_family
-from runlake.fql.bound import PairFamily, PairPart
 from runlake.fql.fields import find_pair_part
+from runlake.fql.vocabulary import PairFamily, PairPart
 
 
 def entry_key(expr: Expr) -> tuple[PairFamily, str] | None:

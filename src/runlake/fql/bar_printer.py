@@ -43,11 +43,11 @@ from runlake.fql.bar_subject import (
     print_quoted,
 )
 from runlake.fql.bind import bind_filter
-from runlake.fql.bound import PairFamily, PairPart
 from runlake.fql.fields import DottedField, find_pair_part
 from runlake.fql.printer import print_filter, print_value
 from runlake.fql.source import Source, Span, quoted
 from runlake.fql.terms import split_terms
+from runlake.fql.vocabulary import PairFamily, PairPart
 
 _SIGN_OF = {function: sign for sign, function in SIGNS.items()}
 _BARE_VALUE = re.compile(r"\w[\w./@+-]*")

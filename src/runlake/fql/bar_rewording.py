@@ -24,10 +24,10 @@ from runlake.fql.ast import (
     Value,
 )
 from runlake.fql.bar_subject import denied, dotted_subject
-from runlake.fql.bound import PairFamily, SearchField
 from runlake.fql.fields import BagTarget, DottedField, FieldRow, TagsTarget, find_field
 from runlake.fql.leaves import feedback_part, read_object_text
 from runlake.fql.terms import split_terms
+from runlake.fql.vocabulary import PairFamily, SearchField
 
 
 def reword(comparison: Comparison) -> Expr:

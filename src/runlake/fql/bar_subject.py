@@ -12,9 +12,9 @@ from enum import Enum
 from typing import assert_never
 
 from runlake.fql.ast import And, Comparison, Expr, FieldPath, Function, Not, NullValue, TextValue, Value
-from runlake.fql.bound import PairFamily, PairPart, ScalarField
 from runlake.fql.fields import BagTarget, DetailField, DottedField, FieldRow, Kind, PairTarget, TagsTarget, find_field
 from runlake.fql.source import Span
+from runlake.fql.vocabulary import PairFamily, PairPart, ScalarField
 
 ANY_PATTERN = "%"
 """The pattern that every text matches."""

@@ -13,19 +13,7 @@ from runlake.errors import Diagnostic, FilterError
 from runlake.fql import ast, hosted, leaves, pairs
 from runlake.fql.ast import Comparison, Expr, FieldPath, Function, Related
 from runlake.fql.axes import MAX_AXES, MAX_AXIS_DEPTH
-from runlake.fql.bound import (
-    BoundExpr,
-    Comparator,
-    Constant,
-    CountTest,
-    PairFamily,
-    PairPart,
-    PairTest,
-    all_of,
-    any_of,
-    negation,
-    related,
-)
+from runlake.fql.bound import BoundExpr, Constant, CountTest, PairTest
 from runlake.fql.fields import (
     DetailField,
     DottedField,
@@ -37,8 +25,10 @@ from runlake.fql.fields import (
     nearest_name,
 )
 from runlake.fql.literals import Refusal
+from runlake.fql.logic import all_of, any_of, negation, related
 from runlake.fql.pairs import PairMember
 from runlake.fql.source import Source, Span, quoted
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart
 
 MAX_PROBLEMS = 10
 """The most problems that one error holds."""

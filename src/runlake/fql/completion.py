@@ -14,8 +14,8 @@ from typing import Final
 
 from runlake.fql.ast import Function
 from runlake.fql.axes import AXES, Axis
-from runlake.fql.bound import PairFamily
 from runlake.fql.fields import FIELDS, FUNCTIONS, DottedField, FieldRow, Kind, find_field
+from runlake.fql.vocabulary import PairFamily
 
 _TOKEN: Final = re.compile(
     r"""(?P<text>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)|(?P<name>[\w.]+)|(?P<sign>[(),\[\]])|\s+|.""", re.DOTALL

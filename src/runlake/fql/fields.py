@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from runlake.fql.ast import Function
-from runlake.fql.bound import DetailMap, PairFamily, PairPart, ScalarField, SearchField
+from runlake.fql.vocabulary import DetailMap, PairFamily, PairPart, ScalarField, SearchField
 
 
 class Kind(StrEnum):

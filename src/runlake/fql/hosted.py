@@ -24,7 +24,6 @@ from runlake.fql.ast import (
     TextValue,
     Value,
 )
-from runlake.fql.bound import PairFamily, PairPart, ScalarField
 from runlake.fql.fields import (
     FUNCTIONS,
     DetailField,
@@ -37,6 +36,7 @@ from runlake.fql.fields import (
 )
 from runlake.fql.literals import Refusal
 from runlake.fql.source import Source, Span, quoted
+from runlake.fql.vocabulary import PairFamily, PairPart, ScalarField
 
 _KEY_LISTS = (Function.EQ, Function.IN, Function.HAS)
 _REFUSED_FUNCTIONS = tuple(row.function for row in FUNCTIONS if not row.strict)

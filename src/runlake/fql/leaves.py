@@ -23,29 +23,24 @@ from runlake.fql.ast import (
 )
 from runlake.fql.bound import (
     BoundExpr,
-    Comparator,
     Constant,
     DetailTest,
     NullTest,
     PairExists,
-    PairFamily,
-    PairPart,
     PairTest,
     PairValue,
     PayloadLike,
-    ScalarField,
     ScalarTest,
-    SearchField,
     SearchTest,
     TagTest,
-    all_of,
-    negation,
 )
 from runlake.fql.fields import BagTarget, DetailField, DottedField, FieldRow, Kind, PairTarget, TagsTarget
 from runlake.fql.literals import Refusal
+from runlake.fql.logic import all_of, negation
 from runlake.fql.numeric import looks_numeric
 from runlake.fql.parser import parse_object
 from runlake.fql.terms import read_terms
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart, ScalarField, SearchField
 
 _LISTS = (Function.IN, Function.NIN)
 _PATTERNS = (Function.LIKE, Function.NOTLIKE)

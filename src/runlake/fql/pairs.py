@@ -15,20 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runlake.fql.bound import (
-    BoundExpr,
-    Comparator,
-    PairAny,
-    PairCondition,
-    PairExists,
-    PairFamily,
-    PairPart,
-    PairTest,
-    any_of,
-    negation,
-)
+from runlake.fql.bound import BoundExpr, PairAny, PairCondition, PairExists, PairTest
 from runlake.fql.literals import Refusal
+from runlake.fql.logic import any_of, negation
 from runlake.fql.source import Span
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from runlake.fql.bound import Leaf, PairExists, PairFamily, PayloadLike, SearchTest, leaves
+from runlake.fql.bound import Leaf, PairExists, PayloadLike, SearchTest
+from runlake.fql.logic import leaves
+from runlake.fql.vocabulary import PairFamily
 from runlake.query.pair_sql import is_pair_lookup
 from runlake.query.plan import run_conditions, run_scope, statement_settings
 from runlake.query.request import Order, PageKey, QueryLimits, RunQuery

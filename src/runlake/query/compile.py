@@ -14,10 +14,8 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from runlake.fql.bound import (
-    SUMMED_FIELDS,
     And,
     BoundExpr,
-    Comparator,
     Constant,
     DetailTest,
     Not,
@@ -26,14 +24,15 @@ from runlake.fql.bound import (
     PairExists,
     PayloadLike,
     Related,
-    ScalarField,
     ScalarTest,
     ScalarValue,
     SearchTest,
     TagTest,
     TraceSums,
-    leaves,
 )
+from runlake.fql.logic import leaves
+from runlake.fql.trace_sums import SUMMED_FIELDS
+from runlake.fql.vocabulary import Comparator, ScalarField
 from runlake.model.run import NO_ID
 from runlake.query.context import Candidates, FilterContext
 from runlake.query.pair_sql import compile_pairs

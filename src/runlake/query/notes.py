@@ -11,18 +11,9 @@ from difflib import get_close_matches
 from typing import Final
 
 from runlake.errors import RunlakeError
-from runlake.fql.bound import (
-    BoundExpr,
-    Comparator,
-    Leaf,
-    PairExists,
-    PairFamily,
-    PairPart,
-    PairTest,
-    Related,
-    TagTest,
-    leaves,
-)
+from runlake.fql.bound import BoundExpr, Leaf, PairExists, PairTest, Related, TagTest
+from runlake.fql.logic import leaves
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart
 from runlake.query.names import MAX_VALUE_CHARS, NameKind, NameReader
 from runlake.query.request import RunQuery
 from runlake.query.scans import scans

@@ -14,16 +14,8 @@ from decimal import Decimal
 from itertools import product
 from typing import Final, assert_never
 
-from runlake.fql.bound import (
-    Comparator,
-    PairAny,
-    PairCondition,
-    PairExists,
-    PairFamily,
-    PairPart,
-    PairTest,
-    PairValue,
-)
+from runlake.fql.bound import PairAny, PairCondition, PairExists, PairTest, PairValue
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart
 from runlake.model.pairs import LONG_VALUE_CHARS, LONG_VALUE_HEAD_CHARS, MORE_MARK, SEPARATOR, pair_of
 from runlake.query.context import FilterContext
 from runlake.query.patterns import read_pattern

@@ -17,17 +17,9 @@ from typing import Final
 from uuid import UUID
 
 from runlake.fql.bound import And as AndExpr
-from runlake.fql.bound import (
-    BoundExpr,
-    Comparator,
-    PairExists,
-    PayloadLike,
-    ScalarField,
-    ScalarTest,
-    SearchTest,
-    all_of,
-    leaves,
-)
+from runlake.fql.bound import BoundExpr, PairExists, PayloadLike, ScalarTest, SearchTest
+from runlake.fql.logic import all_of, leaves
+from runlake.fql.vocabulary import Comparator, ScalarField
 from runlake.query.compile import time_value
 from runlake.query.context import Candidates
 from runlake.query.request import Order, QueryLimits, RunQuery

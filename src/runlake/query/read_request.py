@@ -10,8 +10,11 @@ from uuid import UUID
 
 from runlake.errors import FilterError, InvalidError, UserError
 from runlake.fql import Mode, read_bar, read_filter
-from runlake.fql.bound import BoundExpr, PairExists, PairFamily, Related, SearchTest, all_of, leaves, on_trace_sums
+from runlake.fql.bound import BoundExpr, PairExists, Related, SearchTest
+from runlake.fql.logic import all_of, leaves
 from runlake.fql.terms import read_terms
+from runlake.fql.trace_sums import on_trace_sums
+from runlake.fql.vocabulary import PairFamily
 from runlake.model.run_stats import DEFAULT_STATS, TOKEN_STATS, StatsSelect
 from runlake.query.request import Order, RunQuery
 from runlake.query.stats import Grouping

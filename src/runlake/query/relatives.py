@@ -17,21 +17,19 @@ from runlake.fql.axes import Axis
 from runlake.fql.bound import (
     And,
     BoundExpr,
-    Comparator,
     Constant,
     CountTest,
     Not,
     NullTest,
     Or,
     PairExists,
-    PairFamily,
     PayloadLike,
     Related,
-    ScalarField,
     ScalarTest,
     SearchTest,
     TagTest,
 )
+from runlake.fql.vocabulary import Comparator, PairFamily, ScalarField
 from runlake.model.run import NO_ID
 from runlake.query.context import FilterContext
 

@@ -8,21 +8,19 @@ from typing import Final
 from runlake.fql.bound import (
     And,
     BoundExpr,
-    Comparator,
     Constant,
     Leaf,
     Not,
     Or,
     PairExists,
-    PairFamily,
     PayloadLike,
     Related,
-    ScalarField,
     ScalarTest,
     SearchTest,
     TagTest,
     TraceSums,
 )
+from runlake.fql.vocabulary import Comparator, PairFamily, ScalarField
 from runlake.query.pair_sql import is_pair_lookup, is_pair_narrowed
 from runlake.query.search_sql import is_answered_by_index, is_narrowed
 

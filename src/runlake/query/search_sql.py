@@ -15,7 +15,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from runlake.fql.bound import PayloadLike, Phrase, Prefix, SearchField, SearchTerm, SearchTest, Substring, Word
+from runlake.fql.bound import PayloadLike, Phrase, Prefix, SearchTerm, SearchTest, Substring, Word
+from runlake.fql.vocabulary import SearchField
 from runlake.query.context import FilterContext
 from runlake.query.patterns import MIN_INFIX_CHARS, Infix, read_pattern, read_text_infixes
 from runlake.store.columns import decoded, normalised

@@ -13,19 +13,8 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from runlake.fql.bound import (
-    And,
-    BoundExpr,
-    Or,
-    PayloadLike,
-    Phrase,
-    Prefix,
-    SearchField,
-    SearchTerm,
-    SearchTest,
-    Substring,
-    Word,
-)
+from runlake.fql.bound import And, BoundExpr, Or, PayloadLike, Phrase, Prefix, SearchTerm, SearchTest, Substring, Word
+from runlake.fql.vocabulary import SearchField
 from runlake.model.pairs import text_of
 from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.snippet import RunSnippets, Snippet

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from runlake.fql.bound import PairFamily, ScalarField, SearchField
+from runlake.fql.vocabulary import PairFamily, ScalarField, SearchField
 from runlake.model.pairs import INPUT_LETTER, METADATA_LETTER, OUTPUT_LETTER
 from runlake.model.run_card import RunCard
 from runlake.model.run_record import RunSelect

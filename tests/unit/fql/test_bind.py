@@ -14,23 +14,18 @@ from runlake.fql.bind import MAX_PROBLEMS
 from runlake.fql.bound import (
     And,
     BoundExpr,
-    Comparator,
     Constant,
     NullTest,
     Or,
     PayloadLike,
-    ScalarField,
     ScalarTest,
-    SearchField,
     SearchTest,
     Substring,
     TagTest,
     Word,
-    all_of,
-    any_of,
-    leaves,
-    negation,
 )
+from runlake.fql.logic import all_of, any_of, leaves, negation
+from runlake.fql.vocabulary import Comparator, ScalarField, SearchField
 
 C, F = Comparator, ScalarField
 RUN = UUID("0190a1b2-c3d4-7ef0-a5b6-6ea3a82e9328")

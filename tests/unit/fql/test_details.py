@@ -10,7 +10,8 @@ import pytest
 
 from runlake.errors import FilterError
 from runlake.fql import Mode, bar_to_filter, filter_to_bar, parse_filter, print_filter, read_bar, read_filter
-from runlake.fql.bound import Comparator, Constant, DetailMap, DetailTest, NullTest, ScalarField
+from runlake.fql.bound import Constant, DetailTest, NullTest
+from runlake.fql.vocabulary import Comparator, DetailMap, ScalarField
 
 
 def detail(name: str, part: str, comparator: Comparator, value: object) -> DetailTest:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runlake.fql.ast import Function
-from runlake.fql.bound import Comparator, PairFamily, PairPart, ScalarField
 from runlake.fql.fields import FIELDS, FUNCTIONS, NEAR_NAMES, DottedField, FieldRow, Kind, PairTarget, find_field
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart, ScalarField
 
 
 def test_every_function_has_one_row() -> None:

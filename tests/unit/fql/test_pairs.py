@@ -8,23 +8,9 @@ import pytest
 
 from runlake.errors import FilterError
 from runlake.fql import read_filter
-from runlake.fql.bound import (
-    BoundExpr,
-    Comparator,
-    Constant,
-    PairAny,
-    PairCondition,
-    PairExists,
-    PairFamily,
-    PairPart,
-    PairTest,
-    PairValue,
-    ScalarField,
-    ScalarTest,
-    all_of,
-    any_of,
-    negation,
-)
+from runlake.fql.bound import BoundExpr, Constant, PairAny, PairCondition, PairExists, PairTest, PairValue, ScalarTest
+from runlake.fql.logic import all_of, any_of, negation
+from runlake.fql.vocabulary import Comparator, PairFamily, PairPart, ScalarField
 
 C, P = Comparator, PairPart
 META, IN, OUT, FEED = PairFamily

@@ -8,10 +8,12 @@ from runlake.errors import Diagnostic, FilterError
 from runlake.fql import Mode, filter_to_bar, parse_filter, print_filter, read_filter
 from runlake.fql.ast import Comparison, CountTest, FieldPath, Function, Related, TextValue
 from runlake.fql.axes import MAX_AXES, MAX_AXIS_DEPTH, Axis
-from runlake.fql.bound import Comparator, Constant, Not, ScalarField, ScalarTest, leaves
+from runlake.fql.bound import Constant, Not, ScalarTest
 from runlake.fql.bound import CountTest as BoundCount
 from runlake.fql.bound import Related as BoundRelated
+from runlake.fql.logic import leaves
 from runlake.fql.parser import MAX_COUNT
+from runlake.fql.vocabulary import Comparator, ScalarField
 
 NAMED = Comparison(function=Function.EQ, field=FieldPath(segments=("name",)), value=TextValue(value="a"))
 BOUND_NAMED = ScalarTest(field=ScalarField.NAME, comparator=Comparator.EQ, value="a")
