@@ -43,11 +43,13 @@ class ObjectHarness:
     def write(self, *runs: RunWrite, tenant_id: UUID = TENANT) -> None:
         asyncio.run(self.writer.write(IngestBatch(tenant_id=tenant_id, runs=runs)))
 
-    def page(self, select: frozenset[RunSelect] = PAYLOADS, limits: QueryLimits | None = None) -> list[RunRecord]:
+    def page(
+        self, select: frozenset[RunSelect] = PAYLOADS, limits: QueryLimits | None = None, *, rows: int = 100
+    ) -> list[RunRecord]:
         """One page of the project that the writes of the harness go to."""
         session = NamedProjects().resolve(TENANT, session_id=None, session_name="p")
         fetcher = RunFetcher(self.store.engine, limits or QueryLimits(), self.objects)
-        query = RunQuery(tenant_id=TENANT, sessions=(session,), select=select)
+        query = RunQuery(tenant_id=TENANT, sessions=(session,), select=select, page_rows=rows)
         return fetcher.page(query, self.store.moments.current(TENANT)).runs
 
     def files(self) -> list[str]:

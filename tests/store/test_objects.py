@@ -13,6 +13,7 @@ import pytest
 from runlake.errors import MissingObjectError, StoreUnavailableError
 from runlake.model.attachments import Attachment
 from runlake.model.run import RunField, RunWrite
+from runlake.query import fetch
 from runlake.query.request import QueryLimits
 from runlake.store.buckets import LocalBucket
 from runlake.store.objects import ObjectKey, digest_of
@@ -98,6 +99,59 @@ def test_a_page_ends_by_the_bytes_of_its_objects(harness: ObjectHarness) -> None
     limits = QueryLimits(max_page_bytes=3 * (len(LARGE) + 620))
     assert len(harness.page(limits=limits)) == 3
     assert len(harness.page(frozenset(), limits)) == 6
+
+
+@pytest.mark.parametrize("at_most_bytes", [0, 1 << 20], ids=["apart", "together"])
+def test_runs_with_and_without_objects_share_pages(harness: ObjectHarness, at_most_bytes: int) -> None:
+    for number in range(9):
+        harness.write(
+            create(number, inputs=LARGE if number % 3 == 0 else SMALL), *([end(number)] if number % 4 else [])
+        )
+    with mock.patch.object(fetch, "TOGETHER_AT_MOST_BYTES", at_most_bytes):
+        runs = [run for rows in (4, 9) for run in harness.page(rows=rows)]
+    numbers = [number for rows in (4, 9) for number in range(8, 8 - rows, -1)]
+    assert [run.id for run in runs] == [str(run_id(number)) for number in numbers]
+    assert [run.inputs for run in runs] == [SMALL if number % 3 else LARGE for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("rows", "at_most_bytes", "tables"),
+    [
+        pytest.param(9, 1 << 20, ["runs", "open_runs"], id="few objects and an open run"),
+        pytest.param(9, 0, ["runs", "runs", "open_runs", "open_runs"], id="too much text to be read for nothing"),
+        pytest.param(2, 0, ["runs"], id="a page that ends before the first of them"),
+        pytest.param(3, 0, ["runs", "runs"], id="a page that ends behind the object and before the open run"),
+    ],
+)
+def test_only_places_that_may_have_runs_of_the_page_are_asked(
+    harness: ObjectHarness, rows: int, at_most_bytes: int, tables: list[str]
+) -> None:
+    harness.write(create(0))
+    for number in range(1, 6):
+        harness.write(create(number, inputs=LARGE if number == 2 else SMALL), end(number))
+    engine = harness.store.engine
+    with (
+        mock.patch.object(fetch, "TOGETHER_AT_MOST_BYTES", at_most_bytes),
+        mock.patch.object(engine, "select", wraps=engine.select) as asked,
+    ):
+        runs = harness.page(rows=rows)
+    assert len(runs) == min(rows, 6)
+    assert sorted(asked_table(call.args[0].sql) for call in asked.mock_calls) == sorted(tables)
+
+
+def test_readers_are_told_of_the_same_rows_with_objects_after_a_restart(tmp_path: Path) -> None:
+    with open_object_store(tmp_path) as harness:
+        harness.write(create(1, inputs=LARGE, extra=OTHER), end(1), create(2, outputs=LARGE), create(3, inputs=SMALL))
+        before = harness.store.moments.current(TENANT).object_rows
+    with open_object_store(tmp_path, Clock(us=harness.store.clock.us)) as harness:
+        after = harness.store.moments.current(TENANT).object_rows
+    assert before is not None
+    assert {row.objects_bytes for row in before} == {len(LARGE) + len(OTHER), len(LARGE)}
+    assert set(after or ()) == set(before)
+
+
+def asked_table(sql: str) -> str:
+    return sql.partition(" FROM ")[2].split()[0]
 
 
 def test_attachments_unite_in_any_order(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from runlake.ingest.costs import CostBook
 from runlake.ingest.derive import DerivedRun, derive_run, known_start
 from runlake.ingest.existing import FinishedRuns, Sought, find_finished, find_open, find_traces
 from runlake.ingest.large_payloads import LargePayloads
-from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, names_payloads
+from runlake.ingest.object_names import NoteDropped, dropped_objects, named_objects, objects_bytes
 from runlake.ingest.open_set import OpenSet, RunKey
 from runlake.ingest.placement import Orphans, Place, parents_elsewhere, place_all, rebase, said_place
 from runlake.ingest.projects import Projects, in_projects
@@ -34,7 +34,7 @@ from runlake.model.project import Feedback
 from runlake.model.run import RunField, RunState, RunWrite, merge_write, with_derived
 from runlake.store.engine import Engine, InsertRow
 from runlake.store.feedback_rows import FEEDBACK_COLUMNS, encode_feedback
-from runlake.store.moment import Moments, OpenRow, ReplacedRow
+from runlake.store.moment import Moments, NamedRow, ReplacedRow
 from runlake.store.objects import ObjectKey, ObjectStore
 
 
@@ -278,16 +278,19 @@ class Committer:
     ) -> None:
         for key, version in marks:
             self._open.settle(key, version)
+        with_objects: dict[UUID, list[NamedRow]] = {}
         for change, derived, session_id, version in placed:
+            row = _named_row(change.after, derived, session_id, version)
+            if row.objects_bytes:
+                with_objects.setdefault(change.key[0], []).append(row)
             if _is_finished(change):
                 self._finished.add(change.key, derived.start_time)
             else:
-                row = _open_row(change.key[1], derived, session_id, version)
                 self._open.put(change.key[0], row, change.after)
         self._moments.publish(
             self._version,
             replaced=_replaced(placed),
-            with_objects=frozenset(c.key[0] for c, _, _, _ in placed if names_payloads(c.after)),
+            with_objects=with_objects,
             opened={tenant: self._open.rows_of(tenant) for tenant in {c.key[0] for c, _, _, _ in placed}},
         )
 
@@ -308,10 +311,10 @@ def _replaced(placed: Sequence[tuple[Change, DerivedRun, UUID, int]]) -> dict[UU
     return rows
 
 
-def _open_row(run_id: UUID, derived: DerivedRun, session_id: UUID, version: int) -> OpenRow:
-    return OpenRow(
+def _named_row(state: RunState, derived: DerivedRun, session_id: UUID, version: int) -> NamedRow:
+    return NamedRow(
         version=version,
-        run_id=run_id,
+        run_id=state.run_id,
         trace_id=derived.trace_id,
         session_id=session_id,
         start_time=derived.start_time,
@@ -319,6 +322,7 @@ def _open_row(run_id: UUID, derived: DerivedRun, session_id: UUID, version: int)
         has_error=derived.has_error,
         run_type=derived.run_type,
         thread_id=derived.thread_id,
+        objects_bytes=objects_bytes(state),
     )
 
 

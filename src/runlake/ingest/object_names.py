@@ -14,9 +14,9 @@ NoteDropped = Callable[[Sequence[ObjectKey]], None]
 """Told of objects that the commit at hand will leave without a run, before anything of it is on disk."""
 
 
-def names_payloads(state: RunState) -> bool:
-    """Whether some payload of the run is an object."""
-    return any(isinstance(state.get(name), PayloadRef) for name in PAYLOAD_FIELDS)
+def objects_bytes(state: RunState) -> int:
+    """How large the payloads of the run are that are objects; 0 when none is."""
+    return sum(ref.size_bytes for name in PAYLOAD_FIELDS if isinstance(ref := state.get(name), PayloadRef))
 
 
 def dropped_objects(tenant_id: UUID, before: RunState, writes: Iterable[RunWrite], after: RunState) -> list[ObjectKey]:

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from runlake.model.run import RunState
-from runlake.store.moment import OPEN_NAMED_AT_MOST, OpenRow
+from runlake.store.moment import OPEN_NAMED_AT_MOST, NamedRow
 
 RunKey = tuple[UUID, UUID]
 """(tenant id, run id)."""
@@ -26,7 +26,7 @@ class OpenSet:
     """The rows of open runs, their recent states, and which rows of which partition some moment still shows."""
 
     def __init__(self, *, state_budget_bytes: int) -> None:
-        self._rows: dict[UUID, dict[UUID, OpenRow]] = {}
+        self._rows: dict[UUID, dict[UUID, NamedRow]] = {}
         self._states: OrderedDict[RunKey, RunState] = OrderedDict()
         self._budget_bytes = state_budget_bytes
         self._used_bytes = 0
@@ -51,7 +51,7 @@ class OpenSet:
             self._states.move_to_end(key)
         return state
 
-    def put(self, tenant_id: UUID, row: OpenRow, state: RunState | None) -> None:
+    def put(self, tenant_id: UUID, row: NamedRow, state: RunState | None) -> None:
         """This row of ``open_runs`` is now the run's state."""
         key = (tenant_id, row.run_id)
         self._retire(key, row.version)
@@ -82,12 +82,12 @@ class OpenSet:
         """Every tenant that has, or had, open runs."""
         return frozenset(self._rows)
 
-    def rows_of(self, tenant_id: UUID) -> tuple[OpenRow, ...] | None:
+    def rows_of(self, tenant_id: UUID) -> tuple[NamedRow, ...] | None:
         """The rows of ``open_runs`` that count for the tenant, None when they are more than ``OPEN_NAMED_AT_MOST``."""
         rows = self._rows.get(tenant_id, {})
         return None if len(rows) > OPEN_NAMED_AT_MOST else tuple(rows.values())
 
-    def of_traces(self, tenant_id: UUID, trace_ids: Container[UUID]) -> list[OpenRow]:
+    def of_traces(self, tenant_id: UUID, trace_ids: Container[UUID]) -> list[NamedRow]:
         """The open runs of these traces."""
         return [row for row in self._rows.get(tenant_id, {}).values() if row.trace_id in trace_ids]
 
@@ -130,7 +130,7 @@ class OpenSet:
         if old is not None:
             self._retired.append((by_version, old.version))
 
-    def _row(self, key: RunKey) -> OpenRow | None:
+    def _row(self, key: RunKey) -> NamedRow | None:
         return self._rows.get(key[0], {}).get(key[1])
 
     def _all_versions(self) -> list[int]:

@@ -20,7 +20,7 @@ from runlake.ingest.placement import Orphans
 from runlake.ingest.rows import SETTLED, SETTLED_COLUMNS, encode_settled
 from runlake.model.run import NO_ID
 from runlake.store.engine import Engine, Params, Row, Statement
-from runlake.store.moment import REPLACED_NAMED_AT_MOST, Moments, OpenRow, ReplacedRow
+from runlake.store.moment import OBJECTS_NAMED_AT_MOST, REPLACED_NAMED_AT_MOST, Moments, NamedRow, ReplacedRow
 
 _STATE_BUDGET_BYTES: Final = 256 << 20
 _ORPHAN_AGE_DAYS: Final = 7
@@ -28,10 +28,11 @@ _LOG: Final = structlog.get_logger("runlake.ingest")
 _RECENT_RUNS: Final = 50_000
 """Finished runs whose ids are remembered from before the start, for senders that give such a run a new start."""
 
-_OPEN_ROWS: Final = (
-    "SELECT tenant_id, id, version, status, trace_id, session_id, toUnixTimestamp64Micro(start_time), is_root,"
-    " has_error, run_type, thread_id FROM open_runs ORDER BY version"
+_NAMED: Final = (
+    "tenant_id, id, version, status, trace_id, session_id, toUnixTimestamp64Micro(start_time), is_root, has_error,"
+    " run_type, thread_id, arraySum(payload -> JSONExtractUInt(payload.2, 2), JSONExtractKeysAndValuesRaw(objects))"
 )
+"""The cells of ``_named_row``. Where a payload is an object, its size is the second item of what names it."""
 _LATEST_START: Final = "SELECT toUnixTimestamp64Micro(max(start_time)) FROM runs"
 
 
@@ -58,7 +59,7 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
     moments.publish(
         last_version,
         replaced=_read_replaced(engine),
-        with_objects=_tenants_where(engine, "objects != ''", ("runs", "open_runs")),
+        with_objects=_read_with_objects(engine),
         opened={tenant: open_set.rows_of(tenant) for tenant in open_set.tenants()},
     )
     recovered = Recovered(
@@ -74,12 +75,12 @@ def recover(engine: Engine, moments: Moments) -> Recovered:
 
 def _read_open(engine: Engine) -> tuple[OpenSet, list[tuple[UUID, UUID]], int]:
     open_set = OpenSet(state_budget_bytes=_STATE_BUDGET_BYTES)
-    latest: dict[tuple[UUID, UUID], OpenRow | None] = {}
+    latest: dict[tuple[UUID, UUID], NamedRow | None] = {}
     last_version = max(
         _number(engine, f"SELECT max(version) FROM {table}") for table in ("runs", "open_runs", "feedback")
     )
-    for cells in engine.select(Statement(_OPEN_ROWS)).rows:
-        row, is_settled = _open_row(cells)
+    for cells in engine.select(Statement(f"SELECT {_NAMED} FROM open_runs ORDER BY version")).rows:
+        row, is_settled = _named_row(cells), cells[3] == SETTLED
         open_set.note_bucket(row.version)
         latest[UUID(str(cells[0])), row.run_id] = None if is_settled else row
     alive = [key for key, row in latest.items() if row is not None]
@@ -89,10 +90,10 @@ def _read_open(engine: Engine) -> tuple[OpenSet, list[tuple[UUID, UUID]], int]:
     return open_set, _also_finished(engine, alive), last_version
 
 
-def _open_row(cells: Row) -> tuple[OpenRow, bool]:
-    """The row of ``_OPEN_ROWS`` without its tenant, and whether it says that the run has left."""
-    _, run_id, version, status, trace_id, session_id, start_time, is_root, has_error, run_type, thread_id = cells
-    row = OpenRow(
+def _named_row(cells: Row) -> NamedRow:
+    """The row of ``_NAMED`` without its tenant and status."""
+    _, run_id, version, _, trace_id, session_id, start_time, is_root, has_error, run_type, thread_id, size = cells
+    return NamedRow(
         version=int(str(version)),
         run_id=UUID(str(run_id)),
         trace_id=UUID(str(trace_id)),
@@ -102,8 +103,8 @@ def _open_row(cells: Row) -> tuple[OpenRow, bool]:
         has_error=bool(has_error),
         run_type=str(run_type),
         thread_id=str(thread_id),
+        objects_bytes=int(str(size)),
     )
-    return row, status == SETTLED
 
 
 def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
@@ -126,10 +127,14 @@ def _read_replaced(engine: Engine) -> dict[UUID, list[ReplacedRow]]:
     return rows
 
 
-def _tenants_where(engine: Engine, condition: str, tables: Sequence[str]) -> frozenset[UUID]:
-    """Tenants with a row that meets the condition, whatever became of the row since."""
-    selects = (f"SELECT DISTINCT tenant_id FROM {table} WHERE {condition}" for table in tables)
-    return frozenset(UUID(str(row[0])) for select in selects for row in engine.select(Statement(select)).rows)
+def _read_with_objects(engine: Engine) -> dict[UUID, list[NamedRow]]:
+    """Of each tenant the rows whose payloads are objects, or more than can be named, whatever became of them since."""
+    rows: dict[UUID, list[NamedRow]] = {}
+    for table in ("runs", "open_runs"):
+        sql = f"SELECT {_NAMED} FROM {table} WHERE objects != '' LIMIT {OBJECTS_NAMED_AT_MOST + 1} BY tenant_id"
+        for cells in engine.select(Statement(sql)).rows:
+            rows.setdefault(UUID(str(cells[0])), []).append(_named_row(cells))
+    return rows
 
 
 def _read_finished(engine: Engine) -> FinishedRuns:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from typing import Final, assert_never
 from uuid import UUID
 
@@ -38,6 +39,9 @@ from runlake.store.objects import ObjectStore
 
 FIRST_PIECE_ROWS: Final = 250
 """Rows of the first piece of a page, before anything is known of their size."""
+
+TOGETHER_AT_MOST_BYTES: Final = 128 << 20
+"""How much text of objects a page may read beside what it shows, which saves a statement."""
 
 HELPER_THREADS: Final = 8
 """Threads that read beside the one that asked."""
@@ -98,7 +102,7 @@ class RunFetcher:
         # A complete run is never current in the other table, so finding all of them here is the whole answer. Few have
         # objects, so the second place is asked only about what the first does not have.
         runs: list[RunRecord] = []
-        for place in _places_at(replace(moment, open_rows=()), query):
+        for place in _places_at(replace(moment, open_rows=()), query, rows):
             runs += self._from_place(narrow, moment, wanted, place)
             if len(runs) == wanted:
                 break
@@ -133,9 +137,17 @@ class RunFetcher:
 
     def _piece(self, query: RunQuery, moment: Moment, rows: int) -> list[RunRecord]:
         """The first runs of every place, merged; a run is in one of them."""
-        first, *others = _places_at(moment, query)
-        found = [self._helpers.submit(self._from_place, query, moment, rows, place) for place in others]
-        runs = self._from_place(query, moment, rows, first)
+        first, *others = _places_at(moment, query, rows)
+        if others and not _is_filtered(query):
+            # The page is likely to be full of these, and then the others need be asked up to its end alone, if at all.
+            runs = self._from_place(query, moment, rows, first)
+            if len(runs) == rows:
+                query = _until(runs[-1], query)
+                others = _still_needed(others, query, moment)
+            found = [self._helpers.submit(self._from_place, query, moment, rows, place) for place in others]
+        else:
+            found = [self._helpers.submit(self._from_place, query, moment, rows, place) for place in others]
+            runs = self._from_place(query, moment, rows, first)
         for other in found:
             runs += other.result()
         if found:
@@ -213,11 +225,49 @@ class RunFetcher:
         return self._engine.select(statement).rows
 
 
-def _places_at(moment: Moment, query: RunQuery) -> list[_Place]:
-    """Where to look for runs, each of which is in one place. Payloads that are objects are looked for apart."""
-    apart = moment.has_objects and bool(query.select & PAYLOAD_SELECTS)
-    kinds = (Kept.IN_ROWS, Kept.IN_OBJECTS) if apart else (Kept.ANYWHERE,)
-    return [(table, kept) for table in tables_at(near(query, moment)) for kept in kinds]
+def _places_at(moment: Moment, query: RunQuery, rows: int) -> list[_Place]:
+    """Where to look for ``rows`` runs, each of which is in one place."""
+    seen = near(query, moment)
+    return [(table, kept) for table in tables_at(seen) for kept in _kept(seen, query, rows)]
+
+
+def _kept(seen: Moment, query: RunQuery, rows: int) -> tuple[Kept, ...]:
+    """Runs whose payloads are objects are looked for apart where reading their texts, for nothing, may be too much."""
+    named = seen.object_rows
+    if named == () or not query.select & PAYLOAD_SELECTS:
+        return (Kept.NONE_IN_OBJECTS,)
+    if named is not None and query.ids is None:
+        largest = nlargest(rows, (row.objects_bytes for row in named))
+        if sum(largest) <= TOGETHER_AT_MOST_BYTES:
+            return (Kept.TOGETHER,)
+    return (Kept.IN_ROWS, Kept.IN_OBJECTS)
+
+
+def _is_filtered(query: RunQuery) -> bool:
+    """Whether more than the arguments decide which runs are listed, so that few of them may be."""
+    conditions = (query.filter, query.search, query.trace_filter, query.tree_filter, query.thread_with)
+    return any(condition is not None for condition in conditions)
+
+
+def _until(last: RunRecord, query: RunQuery) -> RunQuery:
+    """The listing up to this run, and those that start with it."""
+    match query.order:
+        case Order.NEWEST_FIRST:
+            return replace(query, start_time_from=last.start_time)
+        case Order.OLDEST_FIRST:
+            return replace(query, start_time_to=last.start_time)
+        case _:
+            assert_never(query.order)
+
+
+def _still_needed(places: Iterable[_Place], query: RunQuery, moment: Moment) -> list[_Place]:
+    """Those of the places that may hold runs of the query."""
+    seen = near(query, moment)
+    return [
+        (table, kept)
+        for table, kept in places
+        if (table is RunTable.RUNS or seen.has_open) and (kept is not Kept.IN_OBJECTS or seen.object_rows != ())
+    ]
 
 
 def _ids(texts: Iterable[str]) -> tuple[UUID, ...]:

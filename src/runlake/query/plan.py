@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 from uuid import UUID
 
 from runlake.fql.bound import And as AndExpr
@@ -25,9 +25,9 @@ from runlake.query.context import Candidates
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.scope import RunScope, RunTable
 from runlake.query.search_sql import is_answered_by_index
-from runlake.store.columns import RUN_COLUMNS, ReadColumn, columns_to_read, without_texts
+from runlake.store.columns import OBJECTS, RUN_COLUMNS, ReadColumn, columns_to_read, without_texts
 from runlake.store.engine import Params, Statement
-from runlake.store.moment import Moment, OpenRow
+from runlake.store.moment import Moment, NamedRow
 
 ID_TIME_SLACK_US: Final = 600_000_000
 """How far a run's start may lie from the time in its id for the first, narrow read by id to find it."""
@@ -36,11 +36,15 @@ _UUID_VERSION_7: Final = 7
 
 
 class Kept(Enum):
-    """Where the payloads of the runs lie that a statement reads; the value is the condition."""
+    """Which runs a statement reads, by where their payloads lie."""
 
-    ANYWHERE = ()
-    IN_ROWS = ("objects = ''",)
-    IN_OBJECTS = ("objects != ''",)
+    NONE_IN_OBJECTS = "any run, and none of them has objects"
+    TOGETHER = "any run; the texts of objects, which nobody asks for, are not large together"
+    IN_ROWS = "runs without objects"
+    IN_OBJECTS = "runs with objects"
+
+
+_KEPT_CONDITIONS: Final = {Kept.IN_ROWS: ["objects = ''"], Kept.IN_OBJECTS: ["objects != ''"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def plan_page(
     *,
     rows: int,
     table: RunTable = RunTable.RUNS,
-    kept: Kept = Kept.ANYWHERE,
+    kept: Kept = Kept.NONE_IN_OBJECTS,
     read_at_most: int | None = None,
 ) -> RunPlan:
     """The statement for the first ``rows`` runs of one table that belong to a listing, from ``query.after`` on.
@@ -67,19 +71,30 @@ def plan_page(
     would look at more than ``read_at_most`` rows the engine refuses it, before any is read.
     """
     scope = run_scope(query, moment)
-    columns = columns_to_read(query.select)
-    if kept is Kept.IN_OBJECTS:
-        columns = without_texts(columns)
+    columns = _columns(query, kept)
     direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
     tail = f" ORDER BY start_time {direction}, id {direction} LIMIT {int(rows)}"
     cells = ", ".join(column.sql for column in columns)
-    sql = scope.select_from(table, cells, [*kept.value, *run_conditions(query, scope)], tail=tail)
+    sql = scope.select_from(table, cells, [*_KEPT_CONDITIONS.get(kept, ()), *run_conditions(query, scope)], tail=tail)
     settings = {**statement_settings(limits), "optimize_read_in_order": int(reads_in_order(query))}
     if read_at_most is not None:
         settings["max_rows_to_read"] = read_at_most
     if query.ids is not None and len(query.ids) == 1:
         settings["query_plan_optimize_lazy_materialization"] = 0
     return RunPlan(scope.statement(sql, settings), columns)
+
+
+def _columns(query: RunQuery, kept: Kept) -> tuple[ReadColumn, ...]:
+    columns = columns_to_read(query.select)
+    match kept:
+        case Kept.NONE_IN_OBJECTS | Kept.IN_ROWS:
+            return columns
+        case Kept.TOGETHER:
+            return (*columns, OBJECTS)
+        case Kept.IN_OBJECTS:
+            return (*without_texts(columns), OBJECTS)
+        case _:
+            assert_never(kept)
 
 
 def statement_settings(limits: QueryLimits) -> dict[str, int | str]:
@@ -130,7 +145,7 @@ def run_conditions(query: RunQuery, scope: RunScope) -> list[str]:
 
 
 def near(query: RunQuery, moment: Moment) -> Moment:
-    """The moment with those open rows only that the arguments of the query leave; filters may leave fewer still.
+    """The moment with those named rows only that the arguments of the query leave; filters may leave fewer still.
 
     For the choice of tables alone: a filter may ask about other runs of a trace, which have to stay in sight.
     """
@@ -138,15 +153,12 @@ def near(query: RunQuery, moment: Moment) -> Moment:
 
 
 def of_traces(traces: Container[UUID], query: RunQuery, moment: Moment) -> Moment:
-    """The moment with those open rows only that belong to some traces, which the query shows."""
+    """The moment with those named rows only that belong to some traces, which the query shows."""
     return moment.narrowed(lambda row: row.session_id in query.sessions and row.trace_id in traces)
 
 
-def _may_list(query: RunQuery, row: OpenRow) -> bool:
-    from_us, to_us = query.start_time_from, query.start_time_to
-    if row.session_id not in query.sessions or (from_us is not None and row.start_time < from_us):
-        return False
-    if to_us is not None and row.start_time > to_us:
+def _may_list(query: RunQuery, row: NamedRow) -> bool:
+    if row.session_id not in query.sessions or not _starts_within(query, row):
         return False
     if query.ids is not None:
         return row.run_id in query.ids
@@ -163,6 +175,11 @@ def _may_list(query: RunQuery, row: OpenRow) -> bool:
     ) and all(
         wanted is None or has in wanted for wanted, has in ((query.traces, row.trace_id), (query.among, row.run_id))
     )
+
+
+def _starts_within(query: RunQuery, row: NamedRow) -> bool:
+    from_us, to_us = query.start_time_from, query.start_time_to
+    return (from_us is None or row.start_time >= from_us) and (to_us is None or row.start_time <= to_us)
 
 
 def _names_few(query: RunQuery) -> bool:

@@ -47,8 +47,8 @@ def read_runs(rows: Iterable[Row], columns: tuple[ReadColumn, ...]) -> list[RunR
 def _record(card: RunCard, cells: dict[str, Any]) -> RunRecord:
     objects: dict[str, PayloadRef | str] = cells.pop("objects", {})
     for name, payload in objects.items():
-        if isinstance(payload, str) and name in cells:
-            cells[name] = payload.encode()
+        if name in cells:
+            cells[name] = payload.encode() if isinstance(payload, str) else None
     return RunRecord(
         session_id=card.session_id,
         trace_id=card.trace_id,

@@ -8,7 +8,7 @@ what nobody thought of (table functions, settings, formats, other databases) is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ from runlake.store.engine import Params
 MAX_SQL_CHARS: Final = 50_000
 MAX_NODES: Final = 5_000
 """Longest text and largest tree that is looked at."""
+
+MAX_REPEATS: Final = 100_000
+"""Most repetitions, or characters of padding, that a query may write down; the engine takes ten times as many."""
 
 PREFIX: Final = "runlake_"
 """Names of ours in the statement; a caller's name may not begin so."""
@@ -99,10 +102,14 @@ FUNCTIONS: Final = _words(
 
 @dataclass(frozen=True, slots=True)
 class GuardedSql:
-    """A select in our own words; ``tables`` are those that it reads, by the names that stand for them in ``sql``."""
+    """A select in our own words; ``tables`` are those that it reads, by the names that stand for them in ``sql``.
+
+    ``grows_texts``: it makes texts that may be far larger than those that it reads.
+    """
 
     sql: str
     tables: frozenset[str]
+    grows_texts: bool
 
 
 def guard_sql(text: str, params: Params, tables: Mapping[str, str]) -> GuardedSql:
@@ -139,6 +146,7 @@ class _Guard:
         named = {node.alias for node in nodes if isinstance(node, exp.CTE)}
         for node in nodes:
             self._check(node, exp)
+        grows_texts = _grows_texts(nodes, exp)
         for node in nodes:
             if isinstance(node, exp.Table):
                 self._name_table(node, named, exp)
@@ -154,7 +162,7 @@ class _Guard:
             raise _refusal("the names of functions are written without quotes")
         if "'" in _without_units(sql) or ";" in sql or "\\" in sql:
             raise _refusal("query holds a text in a place where none may be")
-        return GuardedSql(sql, frozenset(self._read))
+        return GuardedSql(sql, frozenset(self._read), grows_texts)
 
     def _check(self, node: Any, exp: Any) -> None:
         kind = type(node).__name__
@@ -200,6 +208,23 @@ class _Guard:
         return exp.Placeholder(
             this=placeholder[1:].partition(":")[0], kind=exp.DataType.build("String", dialect="clickhouse")
         )
+
+
+def _grows_texts(nodes: Sequence[Any], exp: Any) -> bool:
+    """Whether there are calls of ``repeat``, ``leftPad`` or ``rightPad``, each within bounds."""
+    growing = [node for node in nodes if isinstance(node, exp.Repeat | exp.Pad)]
+    for node in growing:
+        _check_growth(node, exp)
+    return bool(growing)
+
+
+def _check_growth(node: Any, exp: Any) -> None:
+    name = "repeat" if isinstance(node, exp.Repeat) else "padding"
+    count = node.args.get("times") or node.args.get("expression")
+    if isinstance(count, exp.Literal) and not count.is_string and float(count.this) > MAX_REPEATS:
+        raise _refusal(f"{name} takes a number up to {MAX_REPEATS}, not {str(count.this)[:40]}")
+    if any(inner is not node for inner in node.find_all(exp.Repeat, exp.Pad)):
+        raise _refusal(f"{name} of what repeat or padding has made is not available; multiply the numbers")
 
 
 _PLACEHOLDER: Final = re.compile(r"\{\w+: String\}")

@@ -34,6 +34,9 @@ MAX_BYTES: Final = 10_000_000
 _BLOCK_ROWS: Final = 8192
 """Rows between two looks of the engine at its clock; a join may make many more of them."""
 
+_GROWING_BLOCK_ROWS: Final = 64
+"""The same for a query that makes large texts of small ones: a look at the clock every few megabytes."""
+
 RUN_COLUMNS_SQL: Final = (
     "id, trace_id, parent_run_id, session_id AS project_id, toString(name) AS name, toString(run_type) AS run_type,"
     " toString(status) AS status, is_root, start_time, end_time, duration_us / 1e6 AS latency_seconds,"
@@ -125,9 +128,9 @@ class SqlQueries:
         scope = run_scope(RunQuery(tenant_id=tenant_id, sessions=projects), self._moments.current(tenant_id))
         guarded = guard_sql(text, scope.params, _TABLES)
         prelude = _prelude(guarded, scope)
+        block_rows = _GROWING_BLOCK_ROWS if guarded.grows_texts else _BLOCK_ROWS
         columns = self._columns(prelude, guarded, scope)
-        sql = f"{prelude}SELECT * FROM ({guarded.sql}) LIMIT {MAX_ROWS + 1}"
-        found = self._run(sql, scope)
+        found = self._run(f"{prelude}SELECT * FROM ({guarded.sql}) LIMIT {MAX_ROWS + 1}", scope, block_rows)
         rows, cut_by = _within_limits(found[0])
         return SqlResult(columns=columns, rows=_respelt(rows, columns), cut_by=cut_by, elapsed_ms=found[1])
 
@@ -135,11 +138,11 @@ class SqlQueries:
         rows, _ = self._run(f"DESCRIBE ({prelude}SELECT * FROM ({guarded.sql}))", scope)
         return tuple(SqlColumn(str(row[0]), wire_type(str(row[1]))) for row in rows)
 
-    def _run(self, sql: str, scope: RunScope) -> tuple[list[Row], float]:
+    def _run(self, sql: str, scope: RunScope, block_rows: int = _BLOCK_ROWS) -> tuple[list[Row], float]:
         settings = {
             **statement_settings(self._limits),
             "readonly": 1,
-            "max_block_size": _BLOCK_ROWS,
+            "max_block_size": block_rows,
             "timeout_before_checking_execution_speed": 0,
             "max_result_rows": MAX_ROWS + 1,
             "max_result_bytes": 8 * MAX_BYTES,

@@ -242,9 +242,10 @@ _TEXT_FOR_CONDITIONS: Final = frozenset({"inputs", "outputs"})
 
 
 def without_texts(columns: tuple[ReadColumn, ...]) -> tuple[ReadColumn, ...]:
-    """The same cells of rows that have objects: the names of these instead of texts that may be huge."""
-    cells = (replace(column, sql="''") if column.attribute in _TEXT_FOR_CONDITIONS else column for column in columns)
-    return (*cells, OBJECTS)
+    """The same cells of rows that have objects, without texts that may be huge."""
+    return tuple(
+        replace(column, sql="''") if column.attribute in _TEXT_FOR_CONDITIONS else column for column in columns
+    )
 
 
 def columns_to_read(select: frozenset[RunSelect]) -> tuple[ReadColumn, ...]:

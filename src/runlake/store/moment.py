@@ -20,10 +20,16 @@ OPEN_NAMED_AT_MOST: Final = 5_000
 REPLACED_NAMED_AT_MOST: Final = 1_000
 """The same of replaced rows, which all stand in every statement."""
 
+OBJECTS_NAMED_AT_MOST: Final = 5_000
+"""The same of rows, of either table, whose payloads are objects."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRow:
-    """A row of ``open_runs`` that counts, and what tells without a look into the store that a read cannot want it."""
+class NamedRow:
+    """A row that readers are told of, and what tells without a look into the store that a read cannot want it.
+
+    ``objects_bytes``: how large its payloads are that lie in objects; 0 when none does.
+    """
 
     version: int
     run_id: UUID
@@ -34,6 +40,7 @@ class OpenRow:
     has_error: bool
     run_type: str
     thread_id: str
+    objects_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +61,29 @@ class Moment:
     is not the current one; then a read has to find the latest row of each run itself.
     ``hidden_deletions``: deletions whose traces no read may show; of the present, whatever moment is read.
     ``known_since``: moments before this version can no longer be read exactly.
-    ``has_objects``: some runs of the tenant have payloads that are objects, so reads of payloads must take them there.
+    ``object_rows``: at least those rows of both tables whose payloads are objects, so that reads must take them there,
+    or None when they are too many to name.
     """
 
     visible_version: int
     replaced_rows: tuple[ReplacedRow, ...] | None = field(default=(), repr=False)
-    open_rows: tuple[OpenRow, ...] | None = field(default=(), repr=False)
+    open_rows: tuple[NamedRow, ...] | None = field(default=(), repr=False)
     known_since: int = 0
     hidden_deletions: tuple[UUID, ...] = ()
-    has_objects: bool = False
+    object_rows: tuple[NamedRow, ...] | None = field(default=(), repr=False)
 
     @property
     def has_open(self) -> bool:
         """Whether ``open_runs`` may hold rows that count, so that reads must look there too."""
         return self.open_rows != ()
 
-    def narrowed(self, may_count: Callable[[OpenRow], bool]) -> Moment:
-        """The moment as a read sees it that wants no other open rows than these."""
-        if not self.open_rows:
+    def narrowed(self, may_count: Callable[[NamedRow], bool]) -> Moment:
+        """The moment as a read sees it that wants no other open rows, and none with other objects, than these."""
+        if not self.open_rows and not self.object_rows:
             return self
-        kept = tuple(row for row in self.open_rows if may_count(row))
-        return self if len(kept) == len(self.open_rows) else replace(self, open_rows=kept)
+        opened = self.open_rows and tuple(row for row in self.open_rows if may_count(row))
+        objects = self.object_rows and tuple(row for row in self.object_rows if may_count(row))
+        return replace(self, open_rows=opened, object_rows=objects)
 
     def at(self, visible_version: int) -> Moment:
         """The moment of a cursor: an earlier one, of which less is known, or this one when that is forgotten.
@@ -95,8 +104,8 @@ class Moments:
         self._lock = threading.Lock()
         self._visible_version = 0
         self._replaced: dict[UUID, tuple[ReplacedRow, ...] | None] = {}
-        self._with_objects: set[UUID] = set()
-        self._open: dict[UUID, tuple[OpenRow, ...] | None] = {}
+        self._with_objects: dict[UUID, tuple[NamedRow, ...] | None] = {}
+        self._open: dict[UUID, tuple[NamedRow, ...] | None] = {}
         self._known_since = 0
         self._held: list[int] = []
         self._hidden: dict[UUID, tuple[UUID, ...]] = {}
@@ -106,14 +115,14 @@ class Moments:
         visible_version: int,
         *,
         replaced: Mapping[UUID, Sequence[ReplacedRow]] | None = None,
-        opened: Mapping[UUID, tuple[OpenRow, ...] | None] | None = None,
-        with_objects: frozenset[UUID] = frozenset(),
+        opened: Mapping[UUID, tuple[NamedRow, ...] | None] | None = None,
+        with_objects: Mapping[UUID, Sequence[NamedRow]] | None = None,
     ) -> None:
         """Make everything up to ``visible_version`` visible.
 
         ``replaced`` are the rows of each tenant that this version replaces; ``opened`` says for each tenant whose open
-        runs changed which rows of ``open_runs`` count now (None: too many to name); ``with_objects`` are tenants that
-        now have payloads outside their rows.
+        runs changed which rows of ``open_runs`` count now (None: too many to name); ``with_objects`` are the rows
+        that it adds and whose payloads are objects.
         """
         with self._lock:
             self._visible_version = max(self._visible_version, visible_version)
@@ -122,7 +131,11 @@ class Moments:
                 if known is not None:
                     together = (*known, *rows)
                     self._replaced[tenant_id] = together if len(together) <= REPLACED_NAMED_AT_MOST else None
-            self._with_objects |= with_objects
+            for tenant_id, named in (with_objects or {}).items():
+                before = self._with_objects.get(tenant_id, ())
+                if before is not None:
+                    all_named = (*before, *named)
+                    self._with_objects[tenant_id] = all_named if len(all_named) <= OBJECTS_NAMED_AT_MOST else None
             self._open.update(opened or {})
 
     def hide(self, tenant_id: UUID, deletion_id: UUID) -> None:
@@ -166,5 +179,5 @@ class Moments:
                 self._open.get(tenant_id, ()),
                 self._known_since,
                 self._hidden.get(tenant_id, ()),
-                has_objects=tenant_id in self._with_objects,
+                self._with_objects.get(tenant_id, ()),
             )

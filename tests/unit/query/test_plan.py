@@ -12,7 +12,7 @@ from runlake.fql import read_filter
 from runlake.query.plan import ID_TIME_SLACK_US, near, plan_page, reads_in_order, rewrite_id_times, rewrite_root_filter
 from runlake.query.request import Order, PageKey, QueryLimits, RunQuery
 from runlake.query.scope import RunTable, tables_at
-from runlake.store.moment import Moment, OpenRow, ReplacedRow
+from runlake.store.moment import Moment, NamedRow, ReplacedRow
 
 TENANT, PROJECT, OTHER, RUN = (UUID(int=number) for number in (0x7E, 0x51, 0x52, 0xA1))
 QUERY = RunQuery(tenant_id=TENANT, sessions=(PROJECT,))
@@ -115,7 +115,7 @@ def test_both_tables_are_read_only_where_runs_are_open() -> None:
         assert "UNION" not in sql
 
 
-OPEN = OpenRow(
+OPEN = NamedRow(
     version=3,
     run_id=UUID(int=1),
     trace_id=UUID(int=2),
@@ -125,6 +125,7 @@ OPEN = OpenRow(
     has_error=True,
     run_type="tool",
     thread_id="t",
+    objects_bytes=0,
 )
 
 
@@ -156,6 +157,12 @@ def test_open_rows_that_the_arguments_leave_out_need_no_look(arguments: dict[str
     query = replace(QUERY, **arguments)
     assert near(query, Moment(9, open_rows=(OPEN,))).has_open is is_near
     assert near(query, Moment(9, open_rows=None)).has_open
+
+
+def test_rows_with_objects_are_near_as_open_rows_are() -> None:
+    moment = Moment(9, object_rows=(OPEN, replace(OPEN, run_id=UUID(int=9), is_root=True)))
+    assert near(replace(QUERY, is_root=False), moment).object_rows == (OPEN,)
+    assert near(QUERY, Moment(9, object_rows=None)).object_rows is None
 
 
 def test_open_rows_of_other_projects_are_not_looked_for() -> None:
