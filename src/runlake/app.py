@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from runlake.api.asgi import AsgiApp
 from runlake.api.health import Health
 from runlake.config import Settings
+from runlake.store.engine import Engine
 from runlake.wiring.access import open_entrance
 from runlake.wiring.datasets import dataset_services
 from runlake.wiring.deletions import start_deletions
@@ -40,15 +41,23 @@ class Application:
     ``notice`` is what whoever starts it should know about its keys.
     """
 
-    def __init__(self, *, asgi: AsgiApp, health: Health, notice: str | None, resources: ExitStack) -> None:
+    def __init__(
+        self, *, asgi: AsgiApp, health: Health, notice: str | None, engine: Engine, resources: ExitStack
+    ) -> None:
         self.asgi = asgi
         self.health = health
         self.notice = notice
+        self._engine = engine
         self._resources = resources
 
     def close(self) -> None:
         """Commit what is queued and release everything in reverse order of opening; harmless when called twice."""
         self._resources.close()
+
+    @property
+    def is_open(self) -> bool:
+        """After ``close``: whether the engine had to be left at work, so that the process ends best without tidying."""
+        return self._engine.is_open
 
 
 def build(settings: Settings) -> Application:
@@ -84,4 +93,10 @@ def build(settings: Settings) -> Application:
             **dataset_services(foundation, runs, objects),
         }
         asgi = make_asgi(services, operations, entrance, max_body_bytes=settings.max_body_bytes, new_id=new_id)
-        return Application(asgi=asgi, health=watched.health, notice=entrance.notice, resources=opening.pop_all())
+        return Application(
+            asgi=asgi,
+            health=watched.health,
+            notice=entrance.notice,
+            engine=foundation.engine,
+            resources=opening.pop_all(),
+        )

@@ -137,9 +137,9 @@ def test_what_is_cut_is_said_to_be(store: OpenStore) -> None:
     many = "SELECT arrayJoin(arrayEnumerate(splitByString('', repeat('a', 2000)))) AS n"
     found = run(store, many)
     assert (len(found.rows), found.cut_by) == (MAX_ROWS, "row_limit")
-    wide = f"SELECT repeat('a', 900000) AS a FROM ({many}) LIMIT 20"
+    wide = f"SELECT repeat('a', 90000) AS a FROM ({many}) LIMIT 200"
     found = run(store, wide)
-    assert (len(found.rows), found.cut_by) == (11, "size_limit")
+    assert (len(found.rows), found.cut_by) == (111, "size_limit")
     assert run(store, "SELECT 1").cut_by is None
 
 
@@ -153,8 +153,11 @@ def test_what_is_cut_is_said_to_be(store: OpenStore) -> None:
         ("", "single SELECT"),
         ("SELECT " + "(" * 5000 + "1" + ")" * 5000, "query"),
         ("SELECT " + "+".join(["1"] * 4000), "parts"),
+        ("SELECT repeat(name, 100001) FROM runs", "up to 100000, not 100001"),
+        ("SELECT leftPad(name, 1e9) FROM runs", "up to 100000, not 1e9"),
+        ("SELECT repeat(concat('a', rightPad(name, 10)), 10) FROM runs", "multiply the numbers"),
     ],
-    ids=["column", "aggregate", "type", "word", "empty", "deep", "long"],
+    ids=["column", "aggregate", "type", "word", "empty", "deep", "long", "repeat", "pad", "repeat of pad"],
 )
 def test_mistakes_are_the_senders_and_told(store: OpenStore, text: str, said: str) -> None:
     with pytest.raises(InvalidError) as caught:

@@ -82,6 +82,10 @@ def serve(
 
     with closing(listener), closing(build(settings)) as application:
         run(application, settings, listener, on_started=lambda port: _greet(settings, port, application.notice))
+    if application.is_open:
+        # An orderly end would wait for a thread in the engine that may not come back for minutes.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _greet(settings: Settings, port: int, notice: str | None) -> None:

@@ -10,6 +10,8 @@ Traps, each met and measured on chDB 26.9:
 * Rows are made into text by several threads by default, which takes a quarter more CPU and, for an answer of 65 MB,
   170 MB more memory.
 * Cache limits default to gigabytes; ours are set at open, from the memory the process may use.
+* A handle that is freed in the middle of a statement takes the process down with it, or waits without end. A statement
+  can be deaf to KILL QUERY for long: the engine looks up between blocks, not within one, nor while it folds constants.
 * An insert larger than ``max_insert_block_size`` is split and then no longer atomic; the limits are raised.
 * The streamed insert (``send_insert``) reports success when the part could not be written, for instance on a full
   disk: ``finish`` counts rows read, and the failure of the last step is lost. So rows are handed over as a file in
@@ -31,6 +33,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
+import structlog
 
 from runlake.errors import (
     RunlakeError,
@@ -56,6 +59,8 @@ from runlake.store.engine import (
 with hidden("pyarrow"):
     import chdb
 
+_LOG: Final = structlog.get_logger("runlake.store")
+
 _ROW_FORMAT: Final = "JSONCompactEachRow"
 _BLOCK_FORMAT: Final = "ArrowStream"
 _ARROW_SETTINGS: Final[Mapping[str, int | str]] = {
@@ -69,6 +74,11 @@ _MAX_CACHE_BYTES: Final = 64 << 20
 _LARGE_BYTES: Final = 16 << 20
 _GIVE_MEMORY_BACK: Final = Statement("SYSTEM JEMALLOC PURGE")
 """The allocator of the engine keeps what is freed: for seconds during a large insert, for ever on an idle server."""
+
+_STOP_READS: Final = Statement("KILL QUERY WHERE query_kind = 'Select' ASYNC")
+
+CLOSE_WAIT_S: Final = 3.0
+"""How long ``close`` waits for statements that are under way; writes have come back long before."""
 
 _GIVE_BACK_EVERY_S: Final = 0.1
 """Measured on an insert of one Chinese text of 100 MB: a peak of 5.4 times its size, without it 7.9; as quick."""
@@ -123,6 +133,8 @@ class ChdbEngine:
         self._permits = threading.BoundedSemaphore(max_handles)
         self._opened: list[Any] = []
         self._lock = threading.Lock()
+        self._returned = threading.Condition(self._lock)
+        self._taken = 0
         self._closed = False
         self._handles.put(self._connect(self._address))
         self._version = str(self.select(Statement("SELECT version()")).rows[0][0])
@@ -184,13 +196,33 @@ class ChdbEngine:
         tag = params.add("String", work.tag)
         self.command(Statement(f"KILL QUERY WHERE Settings['log_comment'] = {tag} ASYNC", params.as_tuple()))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether any handle is; after ``close``, whether a statement that did not come back kept it from its work."""
+        return bool(self._opened)
+
     def close(self) -> None:
-        """End every handle; the engine writes nothing afterwards."""
+        """Stop what reads, wait for what is under way, and end every handle; nothing is written afterwards.
+
+        When a statement does not come back in ``CLOSE_WAIT_S`` no handle is ended and the engine stays as it is. What
+        was acknowledged is on disk, so the process may end at any time; it should, without tidying up.
+        """
         with self._lock:
             self._closed = True
+            is_busy = self._taken > 0
+        if is_busy:
+            self._stop_reads()
+        with self._lock:
+            if not self._returned.wait_for(lambda: not self._taken, CLOSE_WAIT_S):
+                _LOG.warning("engine_left_open", statements=self._taken, waited_s=CLOSE_WAIT_S)
+                return
             opened, self._opened = self._opened, []
         for handle in opened:
             handle.close()
+
+    def _stop_reads(self) -> None:
+        with suppress(RunlakeError):
+            self._query(self._free_handle(), _STOP_READS)
 
     def _connect(self, address: str) -> Any:
         try:
@@ -204,16 +236,26 @@ class ChdbEngine:
     @contextmanager
     def _handle(self) -> Iterator[Any]:
         with self._permits:
-            if self._closed:
-                raise StoreUnavailableError("the store is closed")
+            with self._lock:
+                if self._closed:
+                    raise StoreUnavailableError("the store is closed")
+                self._taken += 1
             try:
-                handle = self._handles.get_nowait()
-            except queue.Empty:
-                handle = self._connect(self._plain_address)
-            try:
-                yield handle
+                handle = self._free_handle()
+                try:
+                    yield handle
+                finally:
+                    self._handles.put(handle)
             finally:
-                self._handles.put(handle)
+                with self._lock:
+                    self._taken -= 1
+                    self._returned.notify_all()
+
+    def _free_handle(self) -> Any:
+        try:
+            return self._handles.get_nowait()
+        except queue.Empty:
+            return self._connect(self._plain_address)
 
     @contextmanager
     def _giving_memory_back(self) -> Iterator[None]:
@@ -303,7 +345,7 @@ def _translate(error: Exception, settings: Mapping[str, int | str] = _NO_SETTING
     if match is None:
         return StoreError(str(error))
     code, text, name = int(match[1]), match[2].strip(), match[3]
-    if code in (_TIMEOUT_CODE, _MEMORY_LIMIT_CODE):
+    if code in (_TIMEOUT_CODE, _MEMORY_LIMIT_CODE, _CANCELLED_CODE):
         return _limit_passed(code, text, settings)
     if code == _DISK_FULL_CODE or _DISK_FULL_TEXT in text:
         return StoreFullError("no space is left on the disk of the store; writes are accepted again once there is")

@@ -135,7 +135,12 @@ class Engine(Protocol):
         """Append rows, each one JSON array in ``columns`` order; returns when they are fsynced, whole or not at all."""
         ...
 
-    def close(self) -> None: ...
+    @property
+    def is_open(self) -> bool: ...
+
+    def close(self) -> None:
+        """End it. Where a statement does not come back it stays open, and at work until the process ends."""
+        ...
 
 
 def time_text(moment_us: int) -> str:

@@ -66,6 +66,10 @@ class DataLock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def keep(self) -> None:
+        """Hold it until the process ends, whoever releases it: something is still at work in the directory."""
+        self._descriptor = None
+
 
 def is_locked(directory: Path) -> bool:
     """Whether a process holds the lock at this moment."""

@@ -37,10 +37,17 @@ def open_foundation(
     settings: Settings, opening: ExitStack, *, now_us: Callable[[], int], new_id: Callable[[], UUID]
 ) -> Foundation:
     """Lock, open and migrate the data directory; ``opening`` is told how to close it. SettingsError when in use."""
-    opening.callback(DataLock.acquire(settings.data).release)
+    lock = DataLock.acquire(settings.data)
+    opening.callback(lock.release)
     engine = ChdbEngine.open(settings.data / ENGINE_FOLDER, memory_limit_bytes=settings.engine_max_memory_bytes)
-    opening.callback(engine.close)
+    opening.callback(_close, engine, lock)
     migrate(engine)
     ledger = Ledger.open(settings.data / LEDGER_NAME, now=now_us, new_id=new_id)
     opening.callback(ledger.close)
     return Foundation(settings=settings, engine=engine, ledger=ledger, moments=Moments(), now_us=now_us, new_id=new_id)
+
+
+def _close(engine: ChdbEngine, lock: DataLock) -> None:
+    engine.close()
+    if engine.is_open:
+        lock.keep()
