@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Final, Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -15,16 +14,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import Deleted
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.parameters import read_ids, read_path_id
-from runlake.api.projects import Deleted
+from runlake.api.parameters import ExactName, NamePart, Offset, read_ids, read_path_id
+from runlake.api.run_bodies import EncoderOf, RunBodies, runs_answer
 from runlake.errors import NotFoundError
 from runlake.model.annotation_queue import QueuedRun
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.query.memberships import Memberships
 from runlake.query.service import RunQueries
-from runlake.query.shares import Shares
 from runlake.store.annotations import MAX_QUEUED_RUNS, AnnotationStore, QueueChanges, QueueFilter
 from runlake.wire.annotation_queues import (
     QueueBody,
@@ -41,9 +39,7 @@ from runlake.wire.annotation_queues import (
     read_runs_to_remove,
     run_in_queue,
 )
-from runlake.wire.attachment_links import AttachmentLinks
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQuerySpec
-from runlake.wire.runs import RunEncoder
 
 _ID_ALONE: Final = frozenset({RunSelect.ID})
 Status = Literal["needs_my_review", "needs_others_review", "completed"]
@@ -118,9 +114,9 @@ async def list_queues(
     tenant_id: NamedDependency[UUID],
     annotation_queues: NamedDependency[AnnotationQueues],
     ids: Annotated[list[str] | None, QueryParameter(description="Only these.")] = None,
-    name: Annotated[str | None, QueryParameter(description="Exact, case-sensitive.")] = None,
-    name_contains: Annotated[str | None, QueryParameter(description="Part of the name.")] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    name: ExactName = None,
+    name_contains: NamePart = None,
+    offset: Offset = 0,
     limit: Annotated[int, QueryParameter(ge=0, le=MAX_QUEUED_RUNS)] = 100,
 ) -> list[QueueBody]:
     """A bare array, newest first."""
@@ -194,20 +190,17 @@ async def list_queued_runs(
     queue_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     annotation_queues: NamedDependency[AnnotationQueues],
-    attachment_links: NamedDependency[AttachmentLinks],
-    shares: NamedDependency[Shares],
-    memberships: NamedDependency[Memberships],
+    run_bodies: NamedDependency[RunBodies],
     status: FromQuery[Status | None] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    offset: Offset = 0,
     limit: Annotated[int, QueryParameter(ge=0, le=MAX_QUEUED_RUNS)] = 100,
-) -> Response[Any]:
+) -> Response[bytes]:
     """A bare array in the order in which they came. Nobody reviews here, so all of them need a review."""
     places = await annotation_queues.live(tenant_id, read_path_id(queue_id, "queue_id"))
     page = places[offset : offset + limit] if status in (None, "needs_my_review") else []
     found = await annotation_queues.records(tenant_id, page)
-    link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    encode = partial(_encode, found, tenant_id, link, shares, memberships)
-    return _json(msgspec.json.encode(await asyncio.to_thread(encode)))
+    bodies = await asyncio.to_thread(_runs_in_queue, found, run_bodies.of(request, tenant_id))
+    return runs_answer(request, msgspec.json.encode(bodies))
 
 
 @get(
@@ -223,18 +216,15 @@ async def read_queued_run(
     index: FromPath[int],
     tenant_id: NamedDependency[UUID],
     annotation_queues: NamedDependency[AnnotationQueues],
-    attachment_links: NamedDependency[AttachmentLinks],
-    shares: NamedDependency[Shares],
-    memberships: NamedDependency[Memberships],
-) -> Response[Any]:
+    run_bodies: NamedDependency[RunBodies],
+) -> Response[bytes]:
     """By its place, counted from 0."""
     places = await annotation_queues.live(tenant_id, read_path_id(queue_id, "queue_id"))
     found = await annotation_queues.records(tenant_id, places[index : index + 1] if index >= 0 else [])
     if not found:
         raise NotFoundError(f"the queue has no run {index}; it has {len(places)}, counted from 0", field="index")
-    link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    encode = partial(_encode, found, tenant_id, link, shares, memberships)
-    return _json(msgspec.json.encode((await asyncio.to_thread(encode))[0]))
+    bodies = await asyncio.to_thread(_runs_in_queue, found, run_bodies.of(request, tenant_id))
+    return runs_answer(request, msgspec.json.encode(bodies[0]))
 
 
 @get("/annotation-queues/{queue_id:str}/size", access=Access.READ, summary="How many runs a queue has")
@@ -283,21 +273,9 @@ async def remove_runs(
     return Deleted(f"{count} deleted")
 
 
-def _encode(
-    found: Sequence[tuple[RunRecord, QueuedRun]],
-    tenant_id: UUID,
-    link: Callable[[str, str], str],
-    shares: Shares,
-    memberships: Memberships,
-) -> list[RunInQueue]:
-    runs = [run for run, _ in found]
-    tokens = shares.shown_tokens(tenant_id, runs, DEFAULT_SELECT)
-    encoder = RunEncoder(tenant_id, DEFAULT_SELECT, link, tokens, memberships.shown(tenant_id, runs, DEFAULT_SELECT))
+def _runs_in_queue(found: Sequence[tuple[RunRecord, QueuedRun]], encoder_of: EncoderOf) -> list[RunInQueue]:
+    encoder = encoder_of([run for run, _ in found], DEFAULT_SELECT)
     return [run_in_queue(encoder.body(run), place) for run, place in found]
-
-
-def _json(body: bytes) -> Response[Any]:
-    return Response(body, media_type="application/json")
 
 
 ANNOTATION_QUEUE_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest
 from runlake.api.dataset_service import DatasetService
 from runlake.api.example_service import ExampleService
-from runlake.api.examples import MAX_LIST_ROWS
-from runlake.api.parameters import read_ids, read_path_id
+from runlake.api.parameters import AsOf, ExactName, ListLimit, NamePart, Offset, OnlyIds, read_ids, read_path_id
 from runlake.api.projects import ProjectListing, ProjectService
 from runlake.model.access import RateClass
 from runlake.model.dataset import Dataset, Example
@@ -67,9 +66,6 @@ async def _download(
         return encode(dataset, examples.store.page(tenant_id, wanted, order="recently_created", descending=False))
 
     return Response(await asyncio.to_thread(answer), media_type=kind)
-
-
-AsOf = Annotated[str | None, QueryParameter(description="A time or a tag; the newest version without.")]
 
 
 @get("/datasets/{dataset_id:str}/csv", access=Access.READ, summary="A dataset as CSV")
@@ -162,9 +158,9 @@ async def list_shared_examples(
     share_token: FromPath[str],
     datasets: NamedDependency[DatasetService],
     examples: NamedDependency[ExampleService],
-    ids: Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    ids: OnlyIds = None,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> Response[bytes]:
     """Of the newest version, without attachments."""
     token, wanted = read_path_id(share_token, "share_token"), read_ids(ids, "id")
@@ -190,11 +186,11 @@ async def list_shared_experiments(
     share_token: FromPath[str],
     datasets: NamedDependency[DatasetService],
     projects: NamedDependency[ProjectService],
-    ids: Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")] = None,
-    name: Annotated[str | None, QueryParameter(description="Exact, case-sensitive.")] = None,
-    name_contains: Annotated[str | None, QueryParameter(description="Part of the name.")] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    ids: OnlyIds = None,
+    name: ExactName = None,
+    name_contains: NamePart = None,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> Response[list[ProjectBody]]:
     """With their statistics, newest first."""
     token, wanted = read_path_id(share_token, "share_token"), read_ids(ids, "id")

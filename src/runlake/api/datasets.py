@@ -12,12 +12,23 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import Deleted
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.dataset_service import DATASET_SORTS, DatasetListing, DatasetService
-from runlake.api.parameters import read_ids, read_path_id, read_texts
+from runlake.api.dataset_parameters import DataTypes, SortBy, read_dataset_filter, read_dataset_sort, refuse_tag_values
+from runlake.api.dataset_service import DatasetListing, DatasetService
+from runlake.api.parameters import (
+    ExactName,
+    ListLimit,
+    MetadataPart,
+    NamePart,
+    NotOffered,
+    Offset,
+    OnlyIds,
+    read_ids,
+    read_path_id,
+)
 from runlake.errors import InvalidError
-from runlake.store.datasets import DatasetFilter
 from runlake.wire.datasets import (
     DatasetBody,
     DatasetCreate,
@@ -25,18 +36,7 @@ from runlake.wire.datasets import (
     DiffBody,
     TagBody,
     VersionBody,
-    read_data_type,
 )
-from runlake.wire.members import choice_member
-
-MAX_LIST_ROWS: Final = 10_000
-"""Most datasets or versions on one page; clients ask for 100 (seen in the SDK)."""
-
-
-class Deleted(msgspec.Struct, frozen=True):
-    """Answer to a deletion."""
-
-    message: str
 
 
 class DatasetShare(msgspec.Struct, frozen=True):
@@ -59,30 +59,23 @@ async def list_datasets(
     *,
     tenant_id: NamedDependency[UUID],
     datasets: NamedDependency[DatasetService],
-    ids: Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")] = None,
-    data_type: Annotated[list[str] | None, QueryParameter(description="Only these kinds: kv, llm, chat.")] = None,
-    name: Annotated[str | None, QueryParameter(description="Exact, case-sensitive.")] = None,
-    name_contains: Annotated[str | None, QueryParameter(description="Part of the name.")] = None,
-    metadata: Annotated[str | None, QueryParameter(description="A JSON object the metadata must contain.")] = None,
-    sort_by: Annotated[str | None, QueryParameter(description=f"One of {', '.join(DATASET_SORTS)}.")] = None,
+    ids: OnlyIds = None,
+    data_type: DataTypes = None,
+    name: ExactName = None,
+    name_contains: NamePart = None,
+    metadata: MetadataPart = None,
+    sort_by: SortBy = None,
     sort_by_desc: FromQuery[bool] = True,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
-    tag_value_id: Annotated[list[str] | None, QueryParameter(description="Not offered.")] = None,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
+    tag_value_id: NotOffered = None,
 ) -> list[DatasetBody]:
     """A bare array, empty when nothing matches; newest first unless told otherwise."""
-    if tag_value_id is not None:
-        raise InvalidError("tag_value_id is not offered on datasets; use metadata", field="tag_value_id")
-    kinds = read_texts(data_type)
+    refuse_tag_values(tag_value_id)
     listing = DatasetListing(
-        wanted=DatasetFilter(
-            ids=read_ids(ids, "id"),
-            name=name,
-            name_contains=name_contains,
-            data_types=None if kinds is None else tuple(read_data_type(kind) for kind in kinds),
-        ),
+        wanted=read_dataset_filter(ids, data_type, name, name_contains),
         metadata=metadata,
-        sort_by="created_at" if sort_by is None else choice_member(sort_by, "sort_by", DATASET_SORTS),
+        sort_by=read_dataset_sort(sort_by),
         descending=sort_by_desc,
         offset=offset,
         limit=limit,
@@ -141,8 +134,8 @@ async def list_versions(
     tenant_id: NamedDependency[UUID],
     datasets: NamedDependency[DatasetService],
     search: Annotated[str | None, QueryParameter(description="Part of a tag.")] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> list[VersionBody]:
     """Newest first. Every write of examples makes a version."""
     found = read_path_id(dataset_id, "dataset_id")

@@ -18,14 +18,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import Deleted, json_answer
 from runlake.api.attachments import answer_file
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest
 from runlake.api.dataset_service import DatasetService
-from runlake.api.datasets import Deleted
 from runlake.api.example_listing import ExampleListing, count_examples_of, list_examples_of, order_of
 from runlake.api.example_service import ExampleService
-from runlake.api.parameters import read_ids, read_path_id, read_texts
+from runlake.api.parameters import AsOf, ListLimit, MetadataPart, Offset, OnlyIds, read_ids, read_path_id, read_texts
 from runlake.errors import InvalidError
 from runlake.model.dataset import ChangeDraft, ExampleDraft
 from runlake.wire.example_requests import (
@@ -54,9 +54,6 @@ from runlake.wire.examples import (
 )
 from runlake.wire.members import choice_member
 from runlake.wire.times import format_time
-
-MAX_LIST_ROWS: Final = 10_000
-"""Most examples on one page; clients ask for 100 (seen in the SDK)."""
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -102,10 +99,10 @@ async def list_examples(
     tenant_id: NamedDependency[UUID],
     examples: NamedDependency[ExampleService],
     dataset: Annotated[str | None, QueryParameter(description="Examples of this dataset.")] = None,
-    ids: Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")] = None,
-    as_of: Annotated[str | None, QueryParameter(description="A time or a tag; the newest version without.")] = None,
+    ids: OnlyIds = None,
+    as_of: AsOf = None,
     splits: Annotated[list[str] | None, QueryParameter(description="Examples of any of these splits.")] = None,
-    metadata: Annotated[str | None, QueryParameter(description="A JSON object the metadata must contain.")] = None,
+    metadata: MetadataPart = None,
     full_text_contains: Annotated[
         list[str] | None, QueryParameter(description="Texts that inputs, outputs or metadata must all contain.")
     ] = None,
@@ -113,8 +110,8 @@ async def list_examples(
     order: Annotated[str | None, QueryParameter(description="recent, recently_created, id or random.")] = None,
     descending: FromQuery[bool | None] = None,
     random_seed: Annotated[float | None, QueryParameter(description="The same seed gives the same order.")] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
     select: Annotated[list[str] | None, QueryParameter(description=f"Of {', '.join(SELECTABLE)}.")] = None,
     exclude_default_fields: Annotated[bool, QueryParameter(description="Only what select names.")] = False,
     inline_s3_urls: Annotated[bool | None, QueryParameter(description="Accepted, not needed.")] = None,
@@ -141,7 +138,7 @@ async def list_examples(
         found = list_examples_of(examples, tenant_id, listing)
         return msgspec.json.encode(examples.encode(str(request.base_url), found, fields))
 
-    return Response(await asyncio.to_thread(answer), media_type="application/json")
+    return json_answer(await asyncio.to_thread(answer))
 
 
 @get("/examples/count", access=Access.READ, summary="Count examples")
@@ -150,10 +147,10 @@ async def count_examples(
     tenant_id: NamedDependency[UUID],
     examples: NamedDependency[ExampleService],
     dataset: Annotated[str | None, QueryParameter(description="Examples of this dataset.")] = None,
-    ids: Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")] = None,
-    as_of: Annotated[str | None, QueryParameter(description="A time or a tag.")] = None,
+    ids: OnlyIds = None,
+    as_of: AsOf = None,
     splits: Annotated[list[str] | None, QueryParameter(description="Examples of any of these splits.")] = None,
-    metadata: Annotated[str | None, QueryParameter(description="A JSON object the metadata must contain.")] = None,
+    metadata: MetadataPart = None,
     full_text_contains: Annotated[list[str] | None, QueryParameter(description="As for a listing.")] = None,
     filter_text: Annotated[str | None, QueryParameter(name="filter", description="A filter on examples.")] = None,
 ) -> int:
@@ -178,7 +175,7 @@ async def read_one_example(
     example_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     examples: NamedDependency[ExampleService],
-    as_of: Annotated[str | None, QueryParameter(description="A time or a tag; the newest version without.")] = None,
+    as_of: AsOf = None,
     dataset: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
 ) -> Response[bytes]:
     """With links to its attachments."""
@@ -320,7 +317,7 @@ async def list_splits(
     tenant_id: NamedDependency[UUID],
     datasets: NamedDependency[DatasetService],
     examples: NamedDependency[ExampleService],
-    as_of: Annotated[str | None, QueryParameter(description="A time or a tag; the newest version without.")] = None,
+    as_of: AsOf = None,
 ) -> list[str]:
     """Names in use, sorted."""
     found = read_path_id(dataset_id, "dataset_id")
@@ -422,7 +419,7 @@ def _fields(select: list[str] | None, *, exclude_default_fields: bool) -> frozen
 
 
 def _json(body: ExampleAnswer | list[ExampleAnswer]) -> Response[bytes]:
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return json_answer(msgspec.json.encode(body))
 
 
 EXAMPLE_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

@@ -9,32 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import Deleted, json_answer
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.dataset_service import DatasetService, read_moment
-from runlake.api.datasets import Deleted
 from runlake.api.example_service import ExampleService
 from runlake.api.links import V2Links
-from runlake.api.parameters import read_path_id
+from runlake.api.parameters import ListLimit, Offset, read_path_id
+from runlake.api.run_bodies import RunBodies
 from runlake.errors import InvalidError
 from runlake.model.dataset import Example
 from runlake.model.project import Project
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.query.memberships import Memberships
 from runlake.query.service import RunQueries
 from runlake.store.datasets import ComparisonStore
 from runlake.store.projects import ProjectFilter, ProjectStore
-from runlake.wire.attachment_links import AttachmentLinks
 from runlake.wire.datasets import ComparativeBody, ComparativeCreate, comparison_body, read_comparison
 from runlake.wire.examples import ALL_FIELDS
 from runlake.wire.experiments import (
@@ -49,14 +47,12 @@ from runlake.wire.experiments import (
 from runlake.wire.json_text import without_constants
 from runlake.wire.projects import project_metadata
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQuerySpec
-from runlake.wire.runs import RunEncoder
 from runlake.wire.v2_projects import write_offset
 from runlake.wire.v2_runs import RunEncoderV2
 from runlake.wire.v2_selects import run_selects
 
 _PAYLOADS: Final = frozenset({RunSelect.INPUTS, RunSelect.OUTPUTS})
 _PREVIEWS: Final = frozenset({RunSelect.INPUTS_PREVIEW, RunSelect.OUTPUTS_PREVIEW})
-MAX_LIST_ROWS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +193,15 @@ async def query_results(
     dataset_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     experiments: NamedDependency[ExperimentService],
-    attachment_links: NamedDependency[AttachmentLinks],
-    memberships: NamedDependency[Memberships],
+    run_bodies: NamedDependency[RunBodies],
 ) -> Response[bytes]:
     """Examples that the experiments ran on, each with its runs; fewer than `limit` on the last page."""
     query = read_results_query(await read_small_body(request))
     select = (DEFAULT_SELECT - _PAYLOADS) | _PREVIEWS if query.is_preview else DEFAULT_SELECT
     page, _ = await experiments.results(tenant_id, read_path_id(dataset_id, "dataset_id"), query, select)
-    link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    datasets = await asyncio.to_thread(
-        memberships.shown, tenant_id, [run for item in page for run in item.runs], select
-    )
-    encoder = RunEncoder(tenant_id, select, link, None, datasets)
-    base_url = str(request.base_url)
-    return _json(await asyncio.to_thread(_bodies, experiments.examples, base_url, page, encoder.body))
+    runs = [run for result in page for run in result.runs]
+    encoder = await asyncio.to_thread(run_bodies.of(request, tenant_id), runs, select)
+    return _json(await asyncio.to_thread(_bodies, experiments.examples, str(request.base_url), page, encoder.body))
 
 
 @post(
@@ -233,8 +224,9 @@ async def query_results_v2(
     page, has_more = await experiments.results(tenant_id, found, query, run_selects(selects))
     runs = [run for result in page for run in result.runs]
     links = await asyncio.to_thread(v2_links.of, request, tenant_id, selects, runs)
-    encode = RunEncoderV2(selects, links).body
-    items = await asyncio.to_thread(_bodies, experiments.examples, str(request.base_url), page, encode)
+    items = await asyncio.to_thread(
+        _bodies, experiments.examples, str(request.base_url), page, RunEncoderV2(selects, links).body
+    )
     return _json(ResultsPageV2(items, write_offset(query.offset + query.limit) if has_more else None))
 
 
@@ -257,8 +249,8 @@ async def list_comparisons(
     dataset_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     experiments: NamedDependency[ExperimentService],
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> list[ComparativeBody]:
     """Those on a dataset, newest first."""
     found = read_path_id(dataset_id, "dataset_id")
@@ -293,7 +285,7 @@ def _bodies(
 
 
 def _json(body: list[ResultAnswer] | ResultsPageV2) -> Response[bytes]:
-    return Response(without_constants(msgspec.json.encode(body)), media_type="application/json")
+    return json_answer(without_constants(msgspec.json.encode(body)))
 
 
 EXPERIMENT_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

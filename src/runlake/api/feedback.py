@@ -12,10 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import Deleted
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.parameters import read_ids, read_path_id, read_texts
-from runlake.api.projects import Deleted
+from runlake.api.parameters import ListLimit, Offset, read_ids, read_path_id, read_texts
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.store.feedback import FeedbackFilter, FeedbackLevel
 from runlake.wire.feedback import Receipt, read_feedback
@@ -27,9 +27,6 @@ from runlake.wire.feedback_objects import (
     feedback_body,
 )
 from runlake.wire.scalars import read_time
-
-MAX_LIST_ROWS: Final = 10_000
-"""Most feedback on one page; clients page by offset and ask for 100 (seen in the SDK)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +73,8 @@ async def list_feedback(
     min_created_at: FromQuery[str | None] = None,
     max_created_at: FromQuery[str | None] = None,
     user: Annotated[list[str] | None, QueryParameter(description="Whose source names this user id.")] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> list[FeedbackBody]:
     """A bare array, newest first; every condition must hold, a list means any of it."""
     runs = [*(run or ()), *(run_id or ())] if run is not None or run_id is not None else None

@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.parameters import read_path_id
+from runlake.api.parameters import ListLimit, Offset, read_path_id
 from runlake.ingest.feedback_configs import FeedbackConfigs
 from runlake.store.feedback_setup import ConfigFilter
 from runlake.wire.feedback_configs import (
@@ -25,7 +25,6 @@ from runlake.wire.feedback_configs import (
 )
 
 _PATH: Final = "/feedback-configs"
-MAX_LIST_ROWS: Final = 10_000
 
 
 @post(
@@ -51,8 +50,8 @@ async def list_feedback_configs(
     name_contains: Annotated[str | None, QueryParameter(description="Of keys with this in them.")] = None,
     include_all_configs: Annotated[bool, QueryParameter(description="Deleted ones too.")] = False,
     is_enforced: FromQuery[bool | None] = None,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> list[FeedbackConfigBody]:
     """By key. No config is enforced here, so `is_enforced=true` finds none."""
     if is_enforced:

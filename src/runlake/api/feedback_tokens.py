@@ -19,7 +19,7 @@ from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.feedback_page import ask_page, thanks_page
 from runlake.api.links import V2Links
-from runlake.api.parameters import read_path_id
+from runlake.api.parameters import ListLimit, Offset, read_path_id
 from runlake.errors import ForbiddenError, MalformedError
 from runlake.ingest.feedback_tokens import FeedbackTokens
 from runlake.model.access import RateClass
@@ -34,7 +34,6 @@ from runlake.wire.feedback_tokens import (
     token_body,
 )
 
-MAX_LIST_ROWS: Final = 10_000
 _TOKENS: Final = "/feedback/tokens"
 _ANSWERS: Final = frozenset({"score", "value", "comment", "correction"})
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -74,8 +73,8 @@ async def list_feedback_tokens(
     feedback_tokens: NamedDependency[FeedbackTokens],
     v2_links: NamedDependency[V2Links],
     run_id: Annotated[str, QueryParameter(description="On this run.")],
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
 ) -> list[FeedbackTokenBody]:
     """Those that can still be used, newest first. Needs more than reading, because each of them lets one write."""
     found = await feedback_tokens.list_of(tenant_id, read_path_id(run_id, "run_id"), offset=offset, limit=limit)

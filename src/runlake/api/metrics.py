@@ -75,7 +75,9 @@ class WriterMetrics:
         yield CounterMetricFamily("runlake_run_writes", "Creates and patches on disk.", value=stats.runs)
         yield CounterMetricFamily("runlake_feedback_writes", "Feedback on disk.", value=stats.feedback)
         yield GaugeMetricFamily("runlake_pending_bytes", "Writes waiting for their commit.", value=stats.pending_bytes)
-        yield GaugeMetricFamily("runlake_open_runs", "Runs that are started and not complete.", value=stats.open_runs)
+        yield GaugeMetricFamily(
+            "runlake_open_runs", "Runs not complete of which something was heard lately.", value=stats.open_runs
+        )
         age_us = 0 if stats.oldest_open_us is None else max(self._now_us() - stats.oldest_open_us, 0)
         yield GaugeMetricFamily(
             "runlake_oldest_open_run_seconds",

@@ -15,6 +15,7 @@ import msgspec
 from litestar import Response
 from litestar.response import Stream
 
+from runlake.api.answers import json_answer
 from runlake.api.bodies import AnyRequest
 
 EVENTS: Final = "text/event-stream"
@@ -26,7 +27,7 @@ async def answer_page(request: AnyRequest, items: Sequence[Any], next_cursor: st
     if EVENTS in request.headers.get("accept", ""):
         return Stream(_events(items, next_cursor), media_type=EVENTS, headers={"Cache-Control": "no-cache"})
     body = await asyncio.to_thread(msgspec.json.encode, {"items": items, "next_cursor": next_cursor})
-    return Response(body, media_type="application/json")
+    return json_answer(body)
 
 
 async def _events(items: Sequence[Any], next_cursor: str | None) -> AsyncIterator[bytes]:

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Final
 from uuid import UUID
+
+from litestar.params import QueryParameter
 
 from runlake.errors import MalformedError
 from runlake.wire.scalars import read_id
+
+MAX_LIST_ROWS: Final = 10_000
+"""Most rows on one page of a list of anything but runs; clients ask for 100 (seen in the SDK)."""
+
+Offset = Annotated[int, QueryParameter(ge=0, le=2**53)]
+ListLimit = Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)]
+OnlyIds = Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")]
+ExactName = Annotated[str | None, QueryParameter(description="Exact, case-sensitive.")]
+NamePart = Annotated[str | None, QueryParameter(description="Part of the name.")]
+MetadataPart = Annotated[str | None, QueryParameter(description="A JSON object the metadata must contain.")]
+AsOf = Annotated[str | None, QueryParameter(description="A time or a tag; the newest version without.")]
+NotOffered = Annotated[list[str] | None, QueryParameter(description="Not offered.")]
 
 
 def read_path_id(text: str, name: str) -> UUID:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Protocol, cast
 from uuid import UUID
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import Deleted
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.parameters import read_ids, read_path_id
+from runlake.api.parameters import ListLimit, MetadataPart, Offset, read_ids, read_path_id
 from runlake.errors import InvalidError
 from runlake.model.project import Project
 from runlake.model.project_stats import ProjectStats
@@ -32,15 +32,6 @@ from runlake.wire.projects import (
     read_project_create,
 )
 from runlake.wire.scalars import read_time
-
-MAX_LIST_ROWS: Final = 10_000
-"""Most projects on one page; clients page by offset and ask for 100 (seen in the SDK)."""
-
-
-class Deleted(msgspec.Struct, frozen=True):
-    """Answer to a deletion."""
-
-    message: str
 
 
 class ProjectDeletions(Protocol):
@@ -186,11 +177,11 @@ async def list_projects(
     name_contains: Annotated[str | None, QueryParameter(description="Part of the name, case does not count.")] = None,
     reference_free: Annotated[bool | None, QueryParameter(description="true leaves experiments out.")] = None,
     reference_dataset: Annotated[list[str] | None, QueryParameter(description="Experiments on these datasets.")] = None,
-    metadata: Annotated[str | None, QueryParameter(description="A JSON object the metadata must contain.")] = None,
+    metadata: MetadataPart = None,
     sort_by: Annotated[str | None, QueryParameter(description=f"One of {', '.join(SORT_KEYS)}.")] = None,
     sort_by_desc: FromQuery[bool] = True,
-    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, QueryParameter(ge=0, le=MAX_LIST_ROWS)] = 100,
+    offset: Offset = 0,
+    limit: ListLimit = 100,
     include_stats: FromQuery[bool] = False,
     stats_start_time: FromQuery[str | None] = None,
     filter_text: Annotated[str | None, QueryParameter(name="filter", description="Not supported on projects.")] = None,

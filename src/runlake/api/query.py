@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import MediaType, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
@@ -17,14 +16,11 @@ from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.notes import note_headers
 from runlake.api.parameters import read_path_id
+from runlake.api.run_bodies import EncoderOf, RunBodies, runs_answer
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.query.memberships import Memberships
 from runlake.query.service import ListedRuns, RunQueries
-from runlake.query.shares import Shares
-from runlake.wire.attachment_links import AttachmentLinks
-from runlake.wire.json_text import without_constants
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
-from runlake.wire.runs import AttachmentUrl, Cursors, RunBody, RunEncoder, RunsAnswer, Validation
+from runlake.wire.runs import Cursors, RunBody, RunsAnswer, Validation
 
 _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunSelect.OUTPUTS_S3_URLS})
 
@@ -41,15 +37,12 @@ async def query_runs(
     *,
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
-    attachment_links: NamedDependency[AttachmentLinks],
-    shares: NamedDependency[Shares],
-    memberships: NamedDependency[Memberships],
+    run_bodies: NamedDependency[RunBodies],
 ) -> Response[bytes]:
     """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
-    link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    answer = _runs_json(request, await asyncio.to_thread(_encode_page, page, tenant_id, link, shares, memberships))
+    answer = runs_answer(request, await asyncio.to_thread(_encode_page, page, run_bodies.of(request, tenant_id)))
     answer.headers.update(note_headers(page.notes))
     return answer
 
@@ -77,9 +70,7 @@ async def read_one_run(
     run_id: FromPath[str],
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
-    attachment_links: NamedDependency[AttachmentLinks],
-    shares: NamedDependency[Shares],
-    memberships: NamedDependency[Memberships],
+    run_bodies: NamedDependency[RunBodies],
     session_id: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     start_time: Annotated[str | None, QueryParameter(description="Accepted, not needed.")] = None,
     exclude_s3_stored_attributes: Annotated[bool, QueryParameter(description="Leave out storage links.")] = False,
@@ -96,23 +87,11 @@ async def read_one_run(
     if include_messages:
         select |= {RunSelect.MESSAGES}
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
-    link = partial(attachment_links.url, str(request.base_url), tenant_id)
-    encode = partial(
-        _encode_run, run, tenant_id=tenant_id, select=select, link=link, shares=shares, memberships=memberships
-    )
-    return _runs_json(request, await asyncio.to_thread(encode))
+    return runs_answer(request, await asyncio.to_thread(_encode_run, run, select, run_bodies.of(request, tenant_id)))
 
 
-def _encode_page(
-    page: ListedRuns, tenant_id: UUID, link: AttachmentUrl, shares: Shares, memberships: Memberships
-) -> bytes:
-    encoder = RunEncoder(
-        tenant_id,
-        page.select,
-        link,
-        shares.shown_tokens(tenant_id, page.runs, page.select),
-        memberships.shown(tenant_id, page.runs, page.select),
-    )
+def _encode_page(page: ListedRuns, encoder_of: EncoderOf) -> bytes:
+    encoder = encoder_of(page.runs, page.select)
     return msgspec.json.encode(
         RunsAnswer(
             runs=[encoder.body(run) for run in page.runs],
@@ -123,27 +102,8 @@ def _encode_page(
     )
 
 
-def _encode_run(
-    run: RunRecord,
-    *,
-    tenant_id: UUID,
-    select: frozenset[RunSelect],
-    link: AttachmentUrl,
-    shares: Shares,
-    memberships: Memberships,
-) -> bytes:
-    tokens, datasets = shares.shown_tokens(tenant_id, [run], select), memberships.shown(tenant_id, [run], select)
-    return msgspec.json.encode(RunEncoder(tenant_id, select, link, tokens, datasets).body(run))
-
-
-def _runs_json(request: AnyRequest, body: bytes) -> Response[Any]:
-    """Runs as JSON. A payload's NaN goes back to Python as it came; any other reader would refuse the whole answer."""
-    is_python = "python" in (agent := request.headers.get("user-agent", "").lower()) or agent.startswith("langsmith-py")
-    return _json(body if is_python else without_constants(body))
-
-
-def _json(body: bytes) -> Response[Any]:
-    return Response(body, media_type=MediaType.JSON)
+def _encode_run(run: RunRecord, select: frozenset[RunSelect], encoder_of: EncoderOf) -> bytes:
+    return msgspec.json.encode(encoder_of([run], select).body(run))
 
 
 RUN_QUERY_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

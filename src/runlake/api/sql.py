@@ -10,6 +10,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import json_answer
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.errors import InvalidError
@@ -75,7 +76,7 @@ async def query_sql(
         execution_time_ms=round(found.elapsed_ms, 3),
         warnings=[],
     )
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return json_answer(msgspec.json.encode(answer))
 
 
 SQL_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (query_sql,)

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import json_answer
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.links import parameters_of
@@ -95,7 +96,7 @@ async def group_runs(
         thread_group(thread, f"and(eq(is_root, true), eq(thread_id, {print_text(thread.thread_id)}))")
         for thread in page.threads
     ]
-    return _json(ThreadGroups(groups=groups, total=page.total or 0))
+    return json_answer(msgspec.json.encode(ThreadGroups(groups=groups, total=page.total or 0)))
 
 
 @post(
@@ -112,7 +113,7 @@ async def group_stats(
     spec, _ = await _read_group_query(request)
     count, stats = await threads.stats(spec, DEFAULT_STATS, tenant_id=tenant_id)
     body = msgspec.to_builtins(stats_body(stats, DEFAULT_STATS))
-    return _json({**body, "group_count": count})
+    return json_answer(msgspec.json.encode({**body, "group_count": count}))
 
 
 @get(
@@ -143,7 +144,7 @@ async def read_thread(
     if not turns:
         raise NotFoundError(f"no trace is in the thread {thread_id[:100]!r}", field="thread_id")
     found = await asyncio.to_thread(_previews, turns, chosen)
-    return _json(ThreadPreviews(thread_id=thread_id, previews=previews(found)))
+    return json_answer(msgspec.json.encode(ThreadPreviews(thread_id=thread_id, previews=previews(found))))
 
 
 def _preview_names(value: Any, field: str) -> tuple[str, ...]:
@@ -162,10 +163,6 @@ def _previews(turns: list[RunRecord], chosen: tuple[str, ...]) -> dict[str, list
         "first_human_last_ai": lambda: first_and_last(messages),
     }
     return {name: ways[name]() for name in chosen}
-
-
-def _json(body: object) -> Response[Any]:
-    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 THREAD_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (group_runs, group_stats, read_thread)

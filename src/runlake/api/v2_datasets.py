@@ -12,12 +12,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import json_answer
 from runlake.api.auth import Access
-from runlake.api.dataset_service import DATASET_SORTS, DatasetListing, DatasetService
-from runlake.api.parameters import read_ids, read_texts
-from runlake.errors import InvalidError
-from runlake.store.datasets import DatasetFilter
-from runlake.wire.datasets import read_data_type
+from runlake.api.dataset_parameters import DataTypes, SortBy, read_dataset_filter, read_dataset_sort, refuse_tag_values
+from runlake.api.dataset_service import DatasetListing, DatasetService
+from runlake.api.parameters import ExactName, MetadataPart, NamePart, NotOffered, OnlyIds, read_texts
 from runlake.wire.members import choice_member
 from runlake.wire.v2_datasets import DatasetsPage, dataset_body_v2, read_place, write_place
 
@@ -30,32 +29,25 @@ async def list_datasets_v2(
     *,
     tenant_id: NamedDependency[UUID],
     datasets: NamedDependency[DatasetService],
-    ids: Annotated[list[str] | None, QueryParameter(name="id", description="Only these.")] = None,
-    data_type: Annotated[list[str] | None, QueryParameter(description="Only these kinds: kv, llm, chat.")] = None,
-    name: Annotated[str | None, QueryParameter(description="Exact, case-sensitive.")] = None,
-    name_contains: Annotated[str | None, QueryParameter(description="Part of the name.")] = None,
-    metadata: Annotated[str | None, QueryParameter(description="A JSON object the metadata must contain.")] = None,
+    ids: OnlyIds = None,
+    data_type: DataTypes = None,
+    name: ExactName = None,
+    name_contains: NamePart = None,
+    metadata: MetadataPart = None,
     exclude: Annotated[list[str] | None, QueryParameter(description="example_count: leave it null.")] = None,
-    sort_by: Annotated[str | None, QueryParameter(description=f"One of {', '.join(DATASET_SORTS)}.")] = None,
+    sort_by: SortBy = None,
     sort_order: FromQuery[str | None] = None,
     page_size: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = 20,
     cursor: FromQuery[str | None] = None,
-    tag_value_id: Annotated[list[str] | None, QueryParameter(description="Not offered.")] = None,
+    tag_value_id: NotOffered = None,
 ) -> Response[Any]:
     """A page by cursor, newest first unless told otherwise. Datasets made or deleted meanwhile move no other."""
-    if tag_value_id is not None:
-        raise InvalidError("tag_value_id is not offered on datasets; use metadata", field="tag_value_id")
-    by = "created_at" if sort_by is None else choice_member(sort_by, "sort_by", DATASET_SORTS)
+    refuse_tag_values(tag_value_id)
+    by = read_dataset_sort(sort_by)
     descending = sort_order is None or choice_member(sort_order, "sort_order", ("asc", "desc")) == "desc"
     excluded = frozenset(choice_member(part, "exclude", _EXCLUDABLE) for part in read_texts(exclude) or ())
-    kinds = read_texts(data_type)
     listing = DatasetListing(
-        wanted=DatasetFilter(
-            ids=read_ids(ids, "id"),
-            name=name,
-            name_contains=name_contains,
-            data_types=None if kinds is None else tuple(read_data_type(kind) for kind in kinds),
-        ),
+        wanted=read_dataset_filter(ids, data_type, name, name_contains),
         metadata=metadata,
         sort_by=by,
         descending=descending,
@@ -67,7 +59,7 @@ async def list_datasets_v2(
         items=[dataset_body_v2(dataset, excluded=excluded) for dataset in found],
         next_cursor=None if last is None else write_place(last, sort_by=by, descending=descending),
     )
-    return Response(msgspec.json.encode(page), media_type="application/json")
+    return json_answer(msgspec.json.encode(page))
 
 
 V2_DATASET_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (list_datasets_v2,)

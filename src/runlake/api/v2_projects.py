@@ -12,9 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import json_answer
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.parameters import read_ids, read_path_id
+from runlake.api.parameters import NotOffered, read_ids, read_path_id
 from runlake.api.projects import ProjectListing, ProjectService
 from runlake.errors import InvalidError, NotOfferedError
 from runlake.store.projects import ProjectFilter
@@ -45,7 +46,7 @@ async def create_project_v2(
     """As in v1; `type` is required, `PROJECT` or (with a reference dataset) `EXPERIMENT`."""
     body = v1_body(await read_small_body(request), needs_type=True)
     found = await asyncio.to_thread(projects.create, tenant_id, body, upsert=upsert)
-    return _json(project_body_v2(found))
+    return json_answer(msgspec.json.encode(project_body_v2(found)))
 
 
 @get("/v2/sessions", access=Access.READ, summary="List projects (v2)", opt={"answer": ProjectsPage})
@@ -68,7 +69,7 @@ async def list_projects_v2(
     filter_text: Annotated[str | None, QueryParameter(name="filter", description="Not offered on projects.")] = None,
     stats_filter: Annotated[str | None, QueryParameter(description="Not offered.")] = None,
     dataset_version: Annotated[str | None, QueryParameter(description="Not offered.")] = None,
-    tag_value_id: Annotated[list[str] | None, QueryParameter(description="Not offered.")] = None,
+    tag_value_id: NotOffered = None,
 ) -> Response[Any]:
     """A page by cursor, newest first unless told otherwise."""
     _refuse(filter=filter_text, stats_filter=stats_filter, dataset_version=dataset_version, tag_value_id=tag_value_id)
@@ -92,7 +93,7 @@ async def list_projects_v2(
     found = await asyncio.to_thread(projects.list, tenant_id, listing)
     items = [project_body_v2(project) for project in found[:page_size]]
     token = write_offset(offset + page_size) if len(found) > page_size else None
-    return _json(ProjectsPage(items=items, next_cursor=token))
+    return json_answer(msgspec.json.encode(ProjectsPage(items=items, next_cursor=token)))
 
 
 @get("/v2/sessions/{session_id:str}", access=Access.READ, summary="Read a project (v2)", opt={"answer": ProjectBodyV2})
@@ -109,7 +110,7 @@ async def read_project_v2(
     found = await asyncio.to_thread(
         projects.read, tenant_id, project_id, include_stats=include_stats, since_us=since_us
     )
-    return _json(project_body_v2(found))
+    return json_answer(msgspec.json.encode(project_body_v2(found)))
 
 
 @patch(
@@ -124,7 +125,7 @@ async def update_project_v2(
     """What is absent or null stays as it is."""
     body = v1_body(await read_small_body(request), needs_type=False)
     found = await asyncio.to_thread(projects.update, tenant_id, read_path_id(session_id, "session_id"), body)
-    return _json(project_body_v2(found))
+    return json_answer(msgspec.json.encode(project_body_v2(found)))
 
 
 def _reference_free(kinds: list[str] | None) -> bool | None:
@@ -145,10 +146,6 @@ def _refuse(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise InvalidError(f"{name} is not offered on projects; use name, name_contains or metadata", field=name)
-
-
-def _json(body: msgspec.Struct) -> Response[Any]:
-    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 V2_PROJECT_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import json_answer
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.links import V2Links, parameters_of
@@ -96,7 +97,7 @@ async def read_run_v2(
     )
     links = await asyncio.to_thread(v2_links.of, request, tenant_id, selects, [run])
     body = RunEncoderV2(selects, links).body(run)
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return json_answer(msgspec.json.encode(body))
 
 
 @get("/v2/runs/{run_id:str}/url", access=Access.READ, summary="Where a run is shown (v2)")
@@ -153,7 +154,7 @@ async def list_trace_runs(
     links = await asyncio.to_thread(v2_links.of, request, tenant_id, query.selects, found)
     encoder = RunEncoderV2(query.selects, links)
     body = await asyncio.to_thread(lambda: msgspec.json.encode(TraceRunsV2([encoder.body(run) for run in found])))
-    return Response(body, media_type="application/json")
+    return json_answer(body)
 
 
 V2_RUN_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from runlake.api.answers import json_answer
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
 from runlake.api.links import V2Links, parameters_of
@@ -108,7 +109,7 @@ async def read_thread_stats(
         sessions=(required(project_id, "session_id"),), thread=thread_id, filter=filter_text, usage_of=UsageOf.RUN
     )
     found = await threads.one(spec, tenant_id=tenant_id)
-    return _json(thread_stats_body(found, selects))
+    return json_answer(msgspec.json.encode(thread_stats_body(found, selects)))
 
 
 @post(
@@ -127,11 +128,7 @@ async def query_thread_stats(
     if not selects:
         raise InvalidError("select is missing; name the statistics to compute, such as THREAD_COUNT", field="select")
     count, stats = await threads.stats(spec, stats_selects(selects), tenant_id=tenant_id)
-    return _json(aggregates_body(count, stats, selects))
-
-
-def _json(body: msgspec.Struct) -> Response[Any]:
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return json_answer(msgspec.json.encode(aggregates_body(count, stats, selects)))
 
 
 V2_THREAD_HANDLERS: Final[tuple[ControllerRouterHandler, ...]] = (

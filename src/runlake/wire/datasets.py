@@ -96,8 +96,8 @@ class _Sent(msgspec.Struct, gc=False):
 _SENT: Final = msgspec.json.Decoder(_Sent)
 
 
-class DatasetBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset as answers show it."""
+class DatasetFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers of v1 and v2 show of a dataset alike."""
 
     id: UUID
     tenant_id: UUID
@@ -106,7 +106,6 @@ class DatasetBody(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     modified_at: str
     data_type: DataType
-    example_count: int
     session_count: int
     last_session_start_time: str | None
     inputs_schema_definition: msgspec.Raw | None
@@ -114,6 +113,12 @@ class DatasetBody(msgspec.Struct, frozen=True, kw_only=True):
     transformations: msgspec.Raw | None
     externally_managed: bool
     metadata: msgspec.Raw | None
+
+
+class DatasetBody(DatasetFields, frozen=True, kw_only=True):
+    """A dataset as answers show it."""
+
+    example_count: int
 
 
 class VersionBody(msgspec.Struct, frozen=True):

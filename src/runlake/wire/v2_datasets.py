@@ -11,28 +11,14 @@ from uuid import UUID
 import msgspec
 
 from runlake.errors import CursorError
-from runlake.model.dataset import DatasetPlace, DataType
-from runlake.wire.datasets import DatasetBody
+from runlake.model.dataset import DatasetPlace
+from runlake.wire.datasets import DatasetBody, DatasetFields
 
 
-class DatasetBodyV2(msgspec.Struct, frozen=True, kw_only=True):
+class DatasetBodyV2(DatasetFields, frozen=True, kw_only=True):
     """A dataset. ``example_count`` is null where the request excludes it."""
 
-    id: UUID
-    tenant_id: UUID
-    name: str
-    description: str | None
-    created_at: str
-    modified_at: str
-    data_type: DataType
     example_count: int | None
-    session_count: int
-    last_session_start_time: str | None
-    inputs_schema_definition: msgspec.Raw | None
-    outputs_schema_definition: msgspec.Raw | None
-    transformations: msgspec.Raw | None
-    externally_managed: bool
-    metadata: msgspec.Raw | None
     baseline_experiment_id: UUID | None = None
 
 

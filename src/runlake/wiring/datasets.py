@@ -13,7 +13,6 @@ from runlake.api.example_service import ExampleService
 from runlake.api.examples import EXAMPLE_HANDLERS
 from runlake.api.experiments import EXPERIMENT_HANDLERS, ExperimentService
 from runlake.api.v2_datasets import V2_DATASET_HANDLERS
-from runlake.query.memberships import Memberships
 from runlake.query.service import RunQueries
 from runlake.store.comparison_ledger import ComparisonLedger
 from runlake.store.dataset_ledger import DatasetLedger
@@ -61,5 +60,4 @@ def dataset_services(foundation: Foundation, runs: RunQueries, parts: ObjectPart
         "datasets": datasets,
         "examples": examples,
         "experiments": experiments,
-        "memberships": Memberships(store),
     }

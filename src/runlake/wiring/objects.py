@@ -45,7 +45,6 @@ class ObjectParts:
     def services(self, runs: RunQueries) -> dict[str, object]:
         """What handlers ask for, by the name of their parameter."""
         return {
-            "attachment_links": self.links,
             "attachments": AttachmentService(links=self.links, runs=runs, objects=self.objects),
         }
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from runlake.api.annotation_queues import ANNOTATION_QUEUE_HANDLERS, AnnotationQueues
 from runlake.api.elsewhere import ELSEWHERE_HANDLERS
 from runlake.api.links import V2Links
+from runlake.api.run_bodies import RunBodies
 from runlake.api.shares import SHARE_HANDLERS
 from runlake.api.sql import SQL_HANDLERS
 from runlake.api.stats import STATS_HANDLERS
@@ -15,12 +16,14 @@ from runlake.api.v2_projects import V2_PROJECT_HANDLERS
 from runlake.api.v2_runs import V2_RUN_HANDLERS
 from runlake.api.v2_threads import V2_THREAD_HANDLERS
 from runlake.config import Settings
+from runlake.query.memberships import Memberships
 from runlake.query.request import QueryLimits
 from runlake.query.service import RunQueries
 from runlake.query.shares import Shares
 from runlake.query.sql_queries import SqlQueries
 from runlake.query.thread_queries import ThreadQueries
 from runlake.store.annotation_ledger import AnnotationLedger
+from runlake.store.example_ledger import ExampleLedger
 from runlake.store.share_ledger import ShareLedger
 from runlake.wiring.foundation import Foundation
 from runlake.wiring.objects import ObjectParts
@@ -68,7 +71,9 @@ def reading_services(
 ) -> dict[str, object]:
     """What handlers ask for, by the name of their parameter."""
     ledger, now_us, new_id = foundation.ledger, foundation.now_us, foundation.new_id
-    shares = ShareLedger(ledger)
+    share_ledger = ShareLedger(ledger)
+    shares = Shares(ledger=share_ledger, runs=runs, now_us=now_us, new_id=new_id)
+    memberships = Memberships(ExampleLedger(ledger, now_us=now_us))
     return {
         "runs": runs,
         "inspector": runs.inspector(),
@@ -80,11 +85,12 @@ def reading_services(
             limits=limits,
             lanes=operations.lanes,
         ),
-        "shares": Shares(ledger=shares, runs=runs, now_us=now_us, new_id=new_id),
+        "shares": shares,
+        "run_bodies": RunBodies(attachments=parts.links, shares=shares, memberships=memberships),
         "annotation_queues": AnnotationQueues(
             store=AnnotationLedger(ledger), queries=runs, now_us=now_us, new_id=new_id
         ),
-        "v2_links": V2Links(attachments=parts.links, shares=shares, public_url=foundation.settings.public_url),
+        "v2_links": V2Links(attachments=parts.links, shares=share_ledger, public_url=foundation.settings.public_url),
     }
 
 
