@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,13 +65,15 @@ class OpenStore:
     def write(self, *runs: RunWrite, tenant_id: UUID = TENANT) -> None:
         asyncio.run(self.writer.write(IngestBatch(tenant_id=tenant_id, runs=runs)))
 
+    def between_commits(self, work: Callable[[], int]) -> int:
+        """What the writer's thread does now and then, done now."""
+        done: list[int] = []
+        self.writer.run_exclusively(lambda: done.append(work())).result(60)
+        return done[0]
+
     def sweep_once(self) -> None:
-        """One call of the sweeper, between two commits."""
-
-        def sweep() -> None:
-            self.writer._sweeper.sweep()
-
-        self.writer.run_exclusively(sweep).result(10)
+        """One call of the sweeper."""
+        self.between_commits(self.writer._sweeper.sweep)
 
     def sweep(self) -> None:
         """A whole round of sweeping, however many calls it takes, and what the engine does for it."""

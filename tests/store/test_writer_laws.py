@@ -1,4 +1,4 @@
-"""Law: any order, split and repetition of a run's writes, with restarts in between, gives the same run, once."""
+"""Law: any order, split and repetition of a run's writes, with restarts and silence between, gives the same run once."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runlake.ingest.silent_runs import MOVED_AFTER_US
 from runlake.model.dotted_order import append_segment, root_segment
 from runlake.model.run import FieldValue, RunField, RunWrite, WriteKind
 from runlake.store.chdb import ChdbEngine
@@ -32,10 +33,15 @@ ROOT_ORDER = root_segment(START_US, run_id(0))
 
 @dataclass(frozen=True)
 class Script:
-    """Writes in the order sent, cut into requests; ``restarts`` are the requests before which the process restarts."""
+    """Writes in the order sent, cut into requests.
+
+    ``restarts`` are the requests before which the process restarts, ``silences`` those before which nothing is heard
+    for so long that open runs are moved.
+    """
 
     requests: tuple[tuple[RunWrite, ...], ...]
     restarts: frozenset[int]
+    silences: frozenset[int]
 
 
 def _fields(number: int) -> dict[str, dict[RunField, FieldValue]]:
@@ -81,7 +87,8 @@ def scripts(draw: st.DrawFn) -> Script:
     bounds = [0, *cuts, len(order)]
     requests = tuple(tuple(order[a:b]) for a, b in pairwise(bounds))
     restarts = frozenset(draw(st.sets(st.integers(1, len(requests)), max_size=2)))
-    return Script(requests, restarts)
+    silences = frozenset(draw(st.sets(st.integers(1, len(requests)), max_size=2)))
+    return Script(requests, restarts, silences)
 
 
 def _write(kind: WriteKind, number: int, fields: dict[RunField, FieldValue]) -> RunWrite:
@@ -113,6 +120,10 @@ def _outcomes(open_again: Opener, script: Script) -> tuple[list[Row], list[Row]]
             while remaining:
                 number, request = remaining.pop(0)
                 store.write(*request, tenant_id=tenant_id)
+                if number + 1 in script.silences:
+                    store.clock.us += MOVED_AFTER_US + 1
+                    store.between_commits(store.writer._silent_runs.move)
+                    assert not store.moments.current(tenant_id).open_rows
                 if number + 1 in script.restarts:
                     break
             else:

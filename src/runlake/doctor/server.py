@@ -12,7 +12,6 @@ from runlake.server_client import ServerClient
 
 _SAMPLE: Final = re.compile(r"^(runlake_\w+)(?:\{([^}]*)\})? ([0-9.e+-]+)$", re.MULTILINE)
 _MANY_PARTS: Final = 1000
-_DAY_S: Final = 86_400
 
 
 def examine_server(address: str | None, api_key: str | None) -> list[Finding]:
@@ -73,11 +72,3 @@ def _measured(numbers: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
                 cause="merges do not keep up with inserts",
                 cure="send larger batches; give the server more cores",
             )
-    oldest_s = total("runlake_oldest_open_run_seconds")
-    if oldest_s > _DAY_S:
-        yield note(
-            "open runs",
-            f"{int(total('runlake_open_runs'))} runs are open, and one had no write for {int(oldest_s // _DAY_S)} days",
-            cause="senders ended without ending their runs",
-            cure="nothing has to be done; they are shown as pending",
-        )

@@ -119,7 +119,11 @@ def _orphans(engine: Engine, data: Path) -> Iterator[Finding]:
 def _open_runs(engine: Engine, now_us: int) -> Iterator[Finding]:
     params = Params()
     old = params.add("UInt64", max(now_us - _DAY_US, 0))
-    sql = f"SELECT count(), countIf(latest < {old}), min(latest) FROM {_STATES} WHERE state != 'settled'"
+    sql = (
+        f"SELECT countIf(is_open), countIf(latest < {old}), min(latest) FROM"
+        f" (SELECT latest, true AS is_open FROM {_STATES} WHERE state != 'settled' UNION ALL"
+        f" SELECT version, false FROM runs WHERE status = 'pending' AND version NOT IN (SELECT replaces FROM runs))"
+    )
     row = engine.select(Statement(sql, params.as_tuple())).rows[0]
     alive, never_ended, oldest = (int(str(cell or 0)) for cell in row)
     rows = _count(engine, "SELECT count() FROM open_runs")
@@ -127,7 +131,8 @@ def _open_runs(engine: Engine, now_us: int) -> Iterator[Finding]:
     if never_ended:
         yield note(
             "open runs",
-            f"{never_ended} of them have heard nothing for a day, the oldest for {(now_us - oldest) // _DAY_US} days",
+            f"{never_ended} runs never ended and had no write for a day, the oldest for {(now_us - oldest) // _DAY_US}"
+            " days",
             cause="their senders ended without ending them",
             cure="nothing has to be done; they are shown as pending, and leave with their traces or by retention",
         )

@@ -40,12 +40,21 @@ from runlake.store.objects import ObjectKey, ObjectStore
 
 @dataclass(slots=True)
 class Change:
-    """A run of this commit: what the store has, and what it shall have."""
+    """A run of this commit: what the store has, and what it shall have.
+
+    ``silent_since``: the run is not complete and moves to ``runs`` all the same, because that was its last change.
+    """
 
     key: RunKey
     stored: StoredRun | None
     before: RunState
     after: RunState
+    silent_since: int | None = None
+
+    @property
+    def lies_in_runs(self) -> bool:
+        """Where its new row goes; what is in ``runs`` stays there."""
+        return self.stored is not None or self.after.complete or self.silent_since is not None
 
 
 @dataclass(slots=True)
@@ -102,6 +111,16 @@ class Committer:
         changes = [change for tenant_id, runs in writes.items() for change in self._changes(tenant_id, runs)]
         feedback = self._tombstones.living_feedback([item for batch in batches for item in batch.feedback])
         self._store(changes, feedback)
+
+    def move_to_runs(self, keys: Sequence[RunKey]) -> None:
+        """Let open runs lie in ``runs`` as they are; on any error nothing of it is visible."""
+        versions = {key: version for key in keys if (version := self._open.version(key)) is not None}
+        if not versions:
+            return
+        self._version = max(self._version, self._now_us())
+        found = find_open(self._engine, versions)
+        changes = [Change(key, None, run.state, run.state, silent_since=run.version) for key, run in found.items()]
+        self._store(changes, ())
 
     @property
     def last_version(self) -> int:
@@ -244,11 +263,10 @@ class Committer:
             placed.append((change, derived, session_id, version))
             replaces = 0 if change.stored is None else change.stored.version
             head = encode_head(change.key[0], session_id, version=version, replaces=replaces)
-            (rows.runs if _is_finished(change) else rows.open_runs).append(
-                head + encode_tail(session_id, change.after, derived, payloads)
-            )
+            tail = encode_tail(session_id, change.after, derived, payloads, silent_since=change.silent_since)
+            (rows.runs if change.lies_in_runs else rows.open_runs).append(head + tail)
         marks = [
-            (change.key, self.next_version()) for change in changes if _is_finished(change) and change.key in self._open
+            (change.key, self.next_version()) for change in changes if change.lies_in_runs and change.key in self._open
         ]
         rows.settled = [encode_settled(*key, version) for key, version in marks]
         rows.feedback = [encode_feedback(item, self.next_version()) for item in feedback]
@@ -283,7 +301,7 @@ class Committer:
             row = _named_row(change.after, derived, session_id, version)
             if row.objects_bytes:
                 with_objects.setdefault(change.key[0], []).append(row)
-            if _is_finished(change):
+            if change.lies_in_runs:
                 self._finished.add(change.key, derived.start_time)
             else:
                 self._open.put(change.key[0], row, change.after)
@@ -324,10 +342,6 @@ def _named_row(state: RunState, derived: DerivedRun, session_id: UUID, version: 
         thread_id=derived.thread_id,
         objects_bytes=objects_bytes(state),
     )
-
-
-def _is_finished(change: Change) -> bool:
-    return change.stored is not None or change.after.complete
 
 
 def _trace_of(state: RunState) -> UUID | None:

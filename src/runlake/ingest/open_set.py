@@ -95,6 +95,15 @@ class OpenSet:
         """The last change of the open run that changed least recently: microseconds since 1970. Any thread may ask."""
         return min(self._all_versions(), default=None)
 
+    def silent_since(self, version: int) -> list[tuple[RunKey, int]]:
+        """Open runs that did not change after ``version``, each with that of its row, by tenant."""
+        return [
+            ((tenant_id, run_id), row.version)
+            for tenant_id, rows in self._rows.items()
+            for run_id, row in rows.items()
+            if row.version <= version
+        ]
+
     def keys(self) -> Iterator[RunKey]:
         return iter([(tenant_id, run_id) for tenant_id, rows in self._rows.items() for run_id in rows])
 

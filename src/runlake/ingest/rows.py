@@ -92,7 +92,7 @@ class StoredRun:
     state: RunState
 
 
-def _card(session_id: UUID, state: RunState, derived: DerivedRun) -> str:
+def _card(session_id: UUID, state: RunState, derived: DerivedRun, silent_since: int | None) -> str:
     example_id = state.get(RunField.REFERENCE_EXAMPLE_ID)
     return encode_card(
         RunCard(
@@ -115,6 +115,7 @@ def _card(session_id: UUID, state: RunState, derived: DerivedRun) -> str:
             completion_cost=_cost(derived.completion_cost),
             usage_details=derived.usage_details.decode() or None,
             attachments=_files(state) or None,
+            silent_since=silent_since,
         )
     )
 
@@ -132,10 +133,15 @@ def encode_head(tenant_id: UUID, session_id: UUID, *, version: int, replaces: in
 
 
 def encode_tail(
-    session_id: UUID, state: RunState, derived: DerivedRun, payloads: LargePayloads = NO_OBJECTS
+    session_id: UUID,
+    state: RunState,
+    derived: DerivedRun,
+    payloads: LargePayloads = NO_OBJECTS,
+    *,
+    silent_since: int | None = None,
 ) -> bytes | LongTail:
-    """The part of a row that the run's state decides, its project included."""
-    tail = _encode_tail(session_id, state, derived)
+    """The part of a row that the run's state decides, its project included; ``silent_since`` as on the card."""
+    tail = _encode_tail(session_id, state, derived, silent_since)
     texts = [value for name in _SEARCHED if isinstance(value := state.get(name), PayloadRef)]
     if not texts:
         return tail
@@ -144,7 +150,7 @@ def encode_tail(
     return LongTail((*pieces, between[-1]), state.run_id, payloads)
 
 
-def _encode_tail(session_id: UUID, state: RunState, derived: DerivedRun) -> bytes:
+def _encode_tail(session_id: UUID, state: RunState, derived: DerivedRun, silent_since: int | None) -> bytes:
     return _ENCODER.encode(
         (
             time_text(derived.start_time),
@@ -178,7 +184,7 @@ def _encode_tail(session_id: UUID, state: RunState, derived: DerivedRun) -> byte
             _cost(derived.prompt_cost),
             _cost(derived.completion_cost),
             _cost(derived.total_cost),
-            _card(session_id, state, derived),
+            _card(session_id, state, derived, silent_since),
             derived.inputs_preview,
             derived.outputs_preview,
             *(_payload(state, name) for name in PAYLOAD_FIELDS),

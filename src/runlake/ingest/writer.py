@@ -26,6 +26,7 @@ from runlake.ingest.object_names import NoteDropped
 from runlake.ingest.open_set import OpenSet
 from runlake.ingest.projects import Projects
 from runlake.ingest.recovery import recover
+from runlake.ingest.silent_runs import SilentRuns
 from runlake.ingest.sweep import Sweeper
 from runlake.ingest.tombstones import Tombstones
 from runlake.ingest.undo import Undo
@@ -119,6 +120,7 @@ class Writer:
             open_set=recovered.open_set,
             now_us=now_us,
         )
+        self._silent_runs = SilentRuns(committer=self._committer, open_set=recovered.open_set, now_us=now_us)
         self._open_set = recovered.open_set
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._pending_bytes = 0
@@ -293,10 +295,19 @@ class Writer:
     def _sweep(self) -> None:
         try:
             self._undo.finish()
+            self._move_silent_runs()
             self._sweeper.sweep()
         except RunlakeError:
             self._failed_sweeps += 1
             self._log.exception("sweeping open runs failed, will be repeated")
+
+    def _move_silent_runs(self) -> None:
+        visible = self._committer.last_version
+        try:
+            self._silent_runs.move()
+        except BaseException:
+            self._undo.note(visible)
+            raise
 
     def _answer(self, item: Pending, work: Callable[[], None]) -> None:
         try:

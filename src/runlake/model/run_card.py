@@ -17,7 +17,8 @@ from runlake.model.attachments import StoredAttachment
 class RunCard(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Ids as canonical text, times in microseconds UTC, costs as decimal text; None where the run has no value.
 
-    ``usage_details`` is the JSON text with the four detail maps. A later field goes to the end, with a default: cards
+    ``usage_details`` is the JSON text with the four detail maps. ``silent_since`` is the last write to a run without an
+    end, where the row itself is younger. A later field goes to the end, with a default: cards
     already written lack it.
     """
 
@@ -40,6 +41,7 @@ class RunCard(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     completion_cost: str | None = None
     usage_details: str | None = None
     attachments: list[StoredAttachment] | None = None
+    silent_since: int | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(RunCard)

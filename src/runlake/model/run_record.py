@@ -149,3 +149,4 @@ class RunRecord:
     children: list[str] | None = None
     direct_children: list[str] | None = None
     silent_us: int | None = None
+    silent_since: int | None = None

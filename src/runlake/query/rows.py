@@ -69,6 +69,7 @@ def _record(card: RunCard, cells: dict[str, Any]) -> RunRecord:
         completion_cost=_cost(card.completion_cost),
         usage_details=card.usage_details.encode() if card.usage_details else None,
         attachments=tuple(card.attachments or ()),
+        silent_since=card.silent_since,
         objects={n: ref for n, ref in objects.items() if isinstance(ref, PayloadRef) and n in cells},
         **cells,
     )

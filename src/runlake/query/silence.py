@@ -20,7 +20,7 @@ def mark_silent(runs: Iterable[RunRecord], *, now_us: int, after_us: int) -> Non
     if not after_us:
         return
     for run in runs:
-        # The version of a row is the moment of its commit, so it tells when its run was last heard of.
-        silent_us = now_us - run.version
+        # The version of a row is the moment of its commit, which is a write unless the row was only moved.
+        silent_us = now_us - (run.silent_since or run.version)
         if run.status == RunStatus.PENDING and silent_us >= after_us:
             run.silent_us = silent_us
