@@ -22,14 +22,15 @@ from runlake.model.run_record import RunRecord, RunSelect
 from runlake.model.run_stats import GroupAttribute, RunStats
 from runlake.query import candidates
 from runlake.query.explain import explain_filter
-from runlake.query.fetch import RunFetcher
+from runlake.query.fetch import FIRST_PIECE_ROWS, RunFetcher
 from runlake.query.lanes import QueryLanes
 from runlake.query.plan import plan_page
 from runlake.query.request import Order, QueryLimits, RunQuery
 from runlake.query.service import ListedRuns, RunQueries
 from runlake.store import moment
+from runlake.store.chdb import ChdbEngine
 from runlake.store.columns import RUN_COLUMNS, decoded, normalised
-from runlake.store.engine import Statement
+from runlake.store.engine import Rows, Statement
 from runlake.wire.cursor import CursorSigner
 from runlake.wire.run_queries import DEFAULT_SELECT, GroupBy, RunQueryBody, RunQuerySpec
 from store.harness import OTHER_TENANT, START_US, TENANT, OpenStore, create, end, open_store, patch, run_id
@@ -329,6 +330,27 @@ def test_a_page_of_thousands_is_read_in_pieces(store: OpenStore, queries: RunQue
     assert numbers(listed) == list(range(600))
     rest = page(queries, tenant_id, limit=600, ascending=True, cursor=listed.next_cursor)
     assert numbers(rest) == list(range(600, 700))
+
+
+def test_no_statement_brings_more_of_a_page_than_a_piece(store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant_id = UUID(int=0x82)
+    store.write(*(write for number in range(500) for write in (create(number), end(number))), tenant_id=tenant_id)
+    brought = []
+    select = ChdbEngine.select
+
+    def selecting(engine: ChdbEngine, statement: Statement) -> Rows:
+        found = select(engine, statement)
+        brought.append(len(found.rows))
+        return found
+
+    monkeypatch.setattr(ChdbEngine, "select", selecting)
+    queries = make_queries(store, QueryLimits(max_piece_bytes=50_000))
+    listed = page(queries, tenant_id, limit=500, ascending=True, select=frozenset({RunSelect.INPUTS}))
+    assert numbers(listed) == list(range(500))
+    first, *others = brought
+    assert first == FIRST_PIECE_ROWS + 1
+    assert max(others) < 100
+    assert sum(brought) < 600
 
 
 def test_a_run_comes_back_as_it_was_sent(queries: RunQueries) -> None:

@@ -132,7 +132,8 @@ class RunFetcher:
         """One more than the page still takes, to see whether there is more; less while payloads are large."""
         if not count:
             return min(FIRST_PIECE_ROWS, rows) + 1
-        affordable = (self._limits.max_page_bytes - size) * count // max(size, 1)
+        left = min(self._limits.max_page_bytes - size, self._limits.max_piece_bytes)
+        affordable = left * count // max(size, 1)
         return max(1, min(rows - count, affordable)) + 1
 
     def _piece(self, query: RunQuery, moment: Moment, rows: int) -> list[RunRecord]:

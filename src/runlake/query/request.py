@@ -82,8 +82,13 @@ class RunQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryLimits:
-    """What one statement and one page may cost."""
+    """What one statement and one page may cost.
+
+    ``max_piece_bytes`` is about how much of a page one statement brings: the engine and the reader of its answer hold
+    that several times over at once, the page once.
+    """
 
     max_seconds: float = 30.0
     max_memory_bytes: int = 1 << 30
     max_page_bytes: int = 64 << 20
+    max_piece_bytes: int = 16 << 20
