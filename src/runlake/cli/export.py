@@ -10,12 +10,16 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from cyclopts import App, Parameter
 
 from runlake.errors import SettingsError, UserError
+from runlake.export.local_directory import LocalDirectory
+from runlake.export.object_store import open_from_environment
+from runlake.model.export_destination import LocalPlace
 from runlake.server_client import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE, ServerClient
 
 if TYPE_CHECKING:
@@ -217,8 +221,6 @@ def _aws_credentials(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _now() -> str:
-    from datetime import UTC, datetime  # noqa: PLC0415 -- one use
-
     return datetime.now(UTC).isoformat()
 
 
@@ -301,12 +303,7 @@ class _Bar:
 
 def _open_place(place: str) -> Storage:
     if "://" in place:
-        from runlake.export.object_store import open_from_environment  # noqa: PLC0415 -- only for buckets
-
         return open_from_environment(place)
-    from runlake.export.local_directory import LocalDirectory  # noqa: PLC0415 -- with the command that needs it
-    from runlake.model.export_destination import LocalPlace  # noqa: PLC0415 -- as above
-
     folder = Path(place).resolve()
     folder = folder.parent if folder.is_file() else folder
     return LocalDirectory(LocalPlace(path=str(folder)), (folder,))

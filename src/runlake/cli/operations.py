@@ -12,9 +12,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import Parameter
 
+from runlake.backup.restore import restore_backup, verify_backup
+from runlake.backup.save import save_backup
 from runlake.config import load_settings
 from runlake.server_client import KEY_VARIABLE
 from runlake.store.buckets import OBJECTS_FOLDER
+from runlake.store.snapshots import made_at_text
 
 DataFlag = Annotated[Path | None, Parameter(help="Data directory; default as for serve.")]
 _MIB: Final = 1 << 20
@@ -31,9 +34,7 @@ def backup(
     check: Annotated[bool, Parameter(help="Read everything again afterwards.", negative="")] = False,
 ) -> None:
     """Back a data directory up, whether a server uses it or not; only what is new since the last backup is copied."""
-    from runlake.backup.restore import verify_backup  # noqa: PLC0415 -- slow, and not needed for --help
-    from runlake.backup.save import save_backup  # noqa: PLC0415 -- as above
-    from runlake.backup.source import snapshot_of  # noqa: PLC0415 -- as above
+    from runlake.backup.source import snapshot_of  # noqa: PLC0415 -- slow, and not needed for --help
 
     settings = load_settings(flags={} if data is None else {"data": str(data)}, environment=os.environ)
     objects = settings.data / OBJECTS_FOLDER if settings.objects_url is None else None
@@ -57,9 +58,6 @@ def restore(
     data: Annotated[Path, Parameter(help="Data directory to make; must not exist or be empty.")],
 ) -> None:
     """Make a data directory from a backup; every file is held against its checksum."""
-    from runlake.backup.restore import restore_backup  # noqa: PLC0415 -- slow, and not needed for --help
-    from runlake.store.snapshots import made_at_text  # noqa: PLC0415 -- as above
-
     done = restore_backup(source, data)
     print(f"{data} is as it was at {made_at_text(done.made_at)}: {done.files} files, {done.size_bytes / _MIB:.1f} MiB")
     print(f"start it with: runlake serve --data {data}")

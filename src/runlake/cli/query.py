@@ -5,7 +5,9 @@ It pulls Arrow and writes files itself, so that a broken connection is gone on f
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
+from runlake.cli.table import (
+    TableColumn,
+    cost_column,
+    count_column,
+    field_column,
+    fields_of,
+    id_column,
+    latency_column,
+    lay_out,
+    seconds_column,
+    time_column,
+)
 from runlake.errors import SettingsError
+from runlake.model.export_content import Compression, FileFormat
 from runlake.server_client import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE, ServerClient
 
 if TYPE_CHECKING:
@@ -33,15 +48,40 @@ DEFAULT_LIMIT: Final = 100
 MAX_TABLE_ROWS: Final = 1_000
 PARTIAL_EXIT: Final = 3
 INTERRUPTED_EXIT: Final = 130
-_TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "runs": ("start_time", "name", "run_type", "status", "total_tokens", "error", "id"),
-    "feedback": ("created_at", "key", "score", "value", "comment", "run_id"),
-    "flattened": (
-        "start_time", "name", "status", "latency_s", "run_count", "error_count", "tools_used", "trace_id",
+_RUN_COLUMNS: Final = (
+    time_column("start_time"),
+    field_column("name"),
+    id_column("run_type"),
+    id_column("status"),
+    latency_column(),
+    count_column("tokens", "total_tokens"),
+    cost_column("total_cost"),
+    id_column("id"),
+)
+_TABLE_COLUMNS: Final[Mapping[Content, tuple[TableColumn, ...]]] = {
+    "runs": _RUN_COLUMNS,
+    "traces": _RUN_COLUMNS,
+    "feedback": (
+        time_column("created_at"),
+        field_column("key"),
+        count_column("score", "score"),
+        field_column("value"),
+        field_column("comment"),
+        id_column("run_id"),
     ),
-}  # fmt: skip
-
-_MIN_WIDTHS: Final[Mapping[str, int]] = {"start_time": 19, "created_at": 19}
+    "flattened": (
+        time_column("start_time"),
+        field_column("name"),
+        id_column("status"),
+        seconds_column("latency_s"),
+        count_column("runs", "run_count"),
+        count_column("errors", "error_count"),
+        cost_column("total_cost"),
+        field_column("tools_used"),
+        id_column("trace_id"),
+    ),
+}
+"""What a table shows unless fields are named, the most wanted first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +93,7 @@ class _Wanted:
     compression: str | None
     output: Path | None
     arguments: tuple[str, ...]
+    columns: tuple[TableColumn, ...] = ()
 
 
 def query(
@@ -95,16 +136,24 @@ def query(
         "fields": fields or None,
         "limit": _limit(everything, limit, format_),
     }
-    if format_ == "table" and not fields:
-        request["fields"] = list(_TABLE_COLUMNS.get(content, _TABLE_COLUMNS["runs"]))
+    columns = _columns(content, fields) if format_ == "table" else ()
+    if columns:
+        request["fields"] = fields_of(columns)
     wanted = _Wanted(
         request={name: value for name, value in request.items() if value is not None},
         format=format_,
         compression=compression,
         output=output,
         arguments=_arguments(request, format_, compression, url),
+        columns=columns,
     )
     sys.exit(_run(wanted, ServerClient.from_environment(url), cursor))
+
+
+def _columns(content: Content, fields: list[str] | None) -> tuple[TableColumn, ...]:
+    if fields:
+        return tuple(field_column(name) for field in fields for name in field.split(","))
+    return _TABLE_COLUMNS[content]
 
 
 def _limit(everything: bool, limit: int | None, format_: Format) -> int | None:
@@ -144,7 +193,11 @@ def _run(wanted: _Wanted, server: ServerClient, cursor: str | None) -> int:
 def _show(wanted: _Wanted, pull: RemotePull) -> int:
     """A table of all rows, or of as many as one shows, and then word that there are more."""
     rows = [row for batch in pull.batches() for row in batch.to_pylist()]
-    _print_table(rows[:MAX_TABLE_ROWS], wanted.request["fields"])
+    table = lay_out(wanted.columns, rows[:MAX_TABLE_ROWS], width=_terminal_width())
+    print(*table.lines, sep="\n")
+    if table.notes:
+        notes = "; ".join((*table.notes, "choose columns with --fields, or take --format jsonl, which cuts nothing"))
+        print(f"runlake: {notes}", file=sys.stderr)
     if len(rows) <= MAX_TABLE_ROWS:
         return 0
     print(
@@ -152,6 +205,13 @@ def _show(wanted: _Wanted, pull: RemotePull) -> int:
         file=sys.stderr,
     )
     return PARTIAL_EXIT
+
+
+def _terminal_width() -> int | None:
+    """Cells a line; None where no terminal shows it, and nobody has said how wide it is."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return None
 
 
 def _write(wanted: _Wanted, pull: RemotePull, show: Any) -> None:
@@ -180,7 +240,6 @@ def _with_first(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) ->
 
 def _writer(wanted: _Wanted, pull: RemotePull, sink: Any) -> FileWriter:
     from runlake.export.formats import open_writer  # noqa: PLC0415 -- slow; not for --help
-    from runlake.model.export_content import Compression, FileFormat  # noqa: PLC0415 -- as above
 
     usual = "zstandard" if wanted.format == "parquet" else "none"
     name = "zstandard" if wanted.compression == "zstd" else wanted.compression or usual
@@ -252,26 +311,3 @@ def _progress(output: Path | None) -> Iterator[Any]:
             progress.update(task, completed=rows, total=total, rows=rows, size=f"{size_bytes / 1e6:,.1f} MB", rate=rate)
 
         yield show
-
-
-def _print_table(rows: list[dict[str, Any]], fields: list[str]) -> None:
-    from rich.console import Console  # noqa: PLC0415 -- slow; not for --help
-    from rich.table import Table  # noqa: PLC0415 -- as above
-
-    names = [name for field in fields for name in field.split(",")]
-    table = Table(box=None, header_style="bold")
-    for name in names:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=_MIN_WIDTHS.get(name, 3))
-    for row in rows:
-        table.add_row(*(_shown(row[name]) for name in names))
-    Console(markup=False, emoji=False).print(table)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if hasattr(value, "strftime"):
-        return str(value.strftime("%Y-%m-%d %H:%M:%S"))
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return " ".join(str(value).split())[:80]
