@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -85,29 +85,11 @@ class _Pace:
         return True
 
 
-class _Worker(threading.Thread):
-    """A thread with a connection of its own; ``failure`` is why it ended early."""
+class _Feeder:
+    """Sends runs at a pace, taking turns at the bodies with others."""
 
-    def __init__(self, port: int, pace: _Pace) -> None:
-        super().__init__(daemon=True)
-        self._port = port
+    def __init__(self, pace: _Pace, bodies: Iterator[bytes], lock: threading.Lock) -> None:
         self._pace = pace
-        self.failure: str | None = None
-
-    def run(self) -> None:
-        try:
-            with Client(self._port) as client:
-                self.work(client)
-        except (OSError, BenchError) as error:
-            self.failure = str(error)
-
-    def work(self, client: Client) -> None:
-        raise NotImplementedError
-
-
-class _Feeder(_Worker):
-    def __init__(self, port: int, pace: _Pace, bodies: Iterator[bytes], lock: threading.Lock) -> None:
-        super().__init__(port, pace)
         self._bodies = bodies
         self._lock = lock
         self.took_ms: list[float] = []
@@ -123,9 +105,11 @@ class _Feeder(_Worker):
             self.took_ms.append(reply.took_ms)
 
 
-class _Asker(_Worker):
-    def __init__(self, port: int, pace: _Pace, ids: Mapping[str, str], questions: Sequence[Question]) -> None:
-        super().__init__(port, pace)
+class _Asker:
+    """Puts questions at a pace, one after the other and again from the first."""
+
+    def __init__(self, pace: _Pace, ids: Mapping[str, str], questions: Sequence[Question]) -> None:
+        self._pace = pace
         self._ids = ids
         self._questions = questions
         self.outcomes: dict[str, list[Outcome]] = defaultdict(list)
@@ -139,6 +123,26 @@ class _Asker(_Worker):
             number += 1
 
 
+TaskT = TypeVar("TaskT", _Feeder, _Asker)
+
+
+class _Worker(threading.Thread, Generic[TaskT]):
+    """A thread that does a task with a connection of its own; ``failure`` is why it ended early."""
+
+    def __init__(self, port: int, task: TaskT) -> None:
+        super().__init__(daemon=True)
+        self._port = port
+        self.task: TaskT = task
+        self.failure: str | None = None
+
+    def run(self) -> None:
+        try:
+            with Client(self._port) as client:
+                self.task.work(client)
+        except (OSError, BenchError) as error:
+            self.failure = str(error)
+
+
 def runs_needed(seconds: float) -> int:
     """Runs whose operations are enough to send in that time, with a tenth to spare."""
     return int(seconds * BODIES_PER_S * 110) + 1_000
@@ -148,15 +152,15 @@ def measure_mixed(server: Server, ids: Mapping[str, str], exam: Exam, arriving: 
     """Ask alone for half a minute at most, then for ``seconds`` while other projects receive runs."""
     questions = [question for question in exam.questions if question.cell in MIXED_CELLS]
     Random(11).shuffle(questions)
-    alone = _joined(_started(_askers(server, ids, questions, min(seconds, _ALONE_S))))
+    alone = _outcomes(_start_askers(server, ids, questions, min(seconds, _ALONE_S)))
     cpu_s, started = server.cpu_s(), time.perf_counter()
-    feeders = _feeders(server, arriving, seconds)
-    asking = _started(_askers(server, ids, questions, seconds))
+    feeders = _start_feeders(server, arriving, seconds)
+    asking = _start_askers(server, ids, questions, seconds)
     resident = _sampled(server, seconds)
-    loaded = _joined(asking)
-    _ended(feeders)
+    loaded = _outcomes(asking)
+    fed = _ended(feeders)
     lasted, cpu_s = time.perf_counter() - started, server.cpu_s() - cpu_s
-    took = sorted(ms for feeder in feeders for ms in feeder.took_ms)
+    took = sorted(ms for feeder in fed for ms in feeder.took_ms)
     cells = tuple(_cell(cell, alone[cell], loaded[cell]) for cell in MIXED_CELLS if alone[cell] and loaded[cell])
     return Mixed(
         seconds=round(lasted, 1),
@@ -172,40 +176,41 @@ def measure_mixed(server: Server, ids: Mapping[str, str], exam: Exam, arriving: 
     )
 
 
-def _askers(server: Server, ids: Mapping[str, str], questions: Sequence[Question], seconds: float) -> list[_Asker]:
+def _start_askers(
+    server: Server, ids: Mapping[str, str], questions: Sequence[Question], seconds: float
+) -> list[_Worker[_Asker]]:
     pace = _Pace(QUERIES_PER_S, seconds=seconds)
-    return [_Asker(server.port, pace, ids, questions[number::_ASKERS]) for number in range(_ASKERS)]
+    tasks = [_Asker(pace, ids, questions[number::_ASKERS]) for number in range(_ASKERS)]
+    return _start([_Worker(server.port, task) for task in tasks])
 
 
-def _feeders(server: Server, arriving: Material, seconds: float) -> list[_Feeder]:
+def _start_feeders(server: Server, arriving: Material, seconds: float) -> list[_Worker[_Feeder]]:
     pace, bodies, lock = _Pace(BODIES_PER_S, seconds=seconds), read_bodies(arriving.bodies), threading.Lock()
-    feeders = [_Feeder(server.port, pace, bodies, lock) for _ in range(CLIENTS)]
-    for feeder in feeders:
-        feeder.start()
-    return feeders
+    return _start([_Worker(server.port, _Feeder(pace, bodies, lock)) for _ in range(CLIENTS)])
 
 
-def _started(askers: list[_Asker]) -> list[_Asker]:
-    for asker in askers:
-        asker.start()
-    return askers
+def _start(workers: list[_Worker[TaskT]]) -> list[_Worker[TaskT]]:
+    for worker in workers:
+        worker.start()
+    return workers
 
 
-def _joined(askers: Sequence[_Asker]) -> dict[str, list[Outcome]]:
-    """What all of them found, by cell."""
-    _ended(askers)
+def _outcomes(askers: Sequence[_Worker[_Asker]]) -> dict[str, list[Outcome]]:
+    """What all of them found when they have ended, by cell."""
     found: dict[str, list[Outcome]] = defaultdict(list)
-    for asker in askers:
+    for asker in _ended(askers):
         for cell, outcomes in asker.outcomes.items():
             found[cell] += outcomes
     return found
 
 
-def _ended(workers: Sequence[_Worker]) -> None:
+def _ended(workers: Sequence[_Worker[TaskT]]) -> list[TaskT]:
+    """The tasks, when all are done; BenchError when one failed."""
     for worker in workers:
         worker.join()
         if worker.failure is not None:
             raise BenchError(f"a client failed while queries and runs were mixed: {worker.failure}")
+    return [worker.task for worker in workers]
 
 
 def _sampled(server: Server, seconds: float) -> tuple[int, ...]:

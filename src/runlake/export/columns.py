@@ -106,7 +106,7 @@ FILES: Final = "files"
 
 _PARENTS: Final = "arrayMap(segment -> substring(segment, -36), arrayPopBack(splitByChar('.', dotted_order)))"
 
-RUN_COLUMNS: Final[tuple[ExportColumn, ...]] = (
+EXPORT_RUN_COLUMNS: Final[tuple[ExportColumn, ...]] = (
     _id("id", "Id of the run."),
     _id("tenant_id", "Workspace that the run belongs to."),
     _id("session_id", "Project that the run belongs to."),
@@ -253,7 +253,7 @@ def columns_of(content: ContentKind) -> tuple[ExportColumn, ...]:
     """Every column that an export of this content may have, in their order."""
     match content:
         case ContentKind.RUNS | ContentKind.TRACES:
-            return RUN_COLUMNS
+            return EXPORT_RUN_COLUMNS
         case ContentKind.FEEDBACK:
             return FEEDBACK_COLUMNS
         case ContentKind.FLATTENED:

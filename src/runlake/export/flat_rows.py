@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from runlake.export.arrow import blocks_to_batches
-from runlake.export.columns import FEEDBACK_STATS, RUN_COLUMNS, ExportColumn
+from runlake.export.columns import EXPORT_RUN_COLUMNS, FEEDBACK_STATS, ExportColumn
 from runlake.export.rows import Piece, RunRows
 from runlake.model.flat_trace import FlatTrace, Spent, TraceRoot, TraceRun, flatten_trace
 from runlake.model.run import NO_ID
@@ -67,7 +67,7 @@ class FlatRows:
     def pieces(self) -> Iterator[Iterator[Piece]]:
         """The rows, in order of their roots."""
         wanted = {*_ROOT_FIELDS, "start_time", "end_time", FEEDBACK_STATS}
-        columns = tuple(column for column in RUN_COLUMNS if column.name in wanted)
+        columns = tuple(column for column in EXPORT_RUN_COLUMNS if column.name in wanted)
         rows = RunRows(self._engine, self._bulk, self._moment, columns, feedback_until=self._feedback_until)
         with rows.pieces() as roots:
             yield (self._flattened(part) for piece in roots for part in _some_at_a_time(piece))

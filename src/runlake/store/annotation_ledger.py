@@ -18,7 +18,7 @@ from runlake.store.annotations import MAX_QUEUED_RUNS, QueueChanges, QueueFilter
 from runlake.store.ledger import Ledger
 
 _COLUMNS: Final = tuple(field.name for field in fields(AnnotationQueue))
-_RUN_COLUMNS: Final = tuple(field.name for field in fields(QueuedRun))
+_PLACE_COLUMNS: Final = tuple(field.name for field in fields(QueuedRun))
 
 
 class AnnotationLedger:
@@ -85,7 +85,11 @@ class AnnotationLedger:
             last = connection.execute(sa.select(sa.func.max(QUEUED_RUNS.c.place)).where(*_in(tenant_id, queue_id)))
             first = (last.scalar() or 0) + 1
             rows = [
-                {**{name: getattr(run, name) for name in _RUN_COLUMNS}, "tenant_id": tenant_id, "place": first + index}
+                {
+                    **{name: getattr(run, name) for name in _PLACE_COLUMNS},
+                    "tenant_id": tenant_id,
+                    "place": first + index,
+                }
                 for index, run in enumerate(new.values())
             ]
             if rows:
@@ -121,7 +125,7 @@ def _read(connection: Connection, tenant_id: UUID, queue_id: UUID) -> Annotation
 def _runs(connection: Connection, tenant_id: UUID, queue_id: UUID) -> list[QueuedRun]:
     query = sa.select(QUEUED_RUNS).where(*_in(tenant_id, queue_id)).order_by(QUEUED_RUNS.c.place)
     rows = connection.execute(query).mappings()
-    return [QueuedRun(**{name: row[name] for name in _RUN_COLUMNS}) for row in rows]
+    return [QueuedRun(**{name: row[name] for name in _PLACE_COLUMNS}) for row in rows]
 
 
 def _queue(row: Mapping[Any, Any]) -> AnnotationQueue:
