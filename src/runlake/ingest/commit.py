@@ -22,7 +22,7 @@ from runlake.ingest.open_set import OpenSet, RunKey
 from runlake.ingest.placement import Orphans, Place, parents_elsewhere, place_all, rebase, said_place
 from runlake.ingest.projects import Projects, in_projects
 from runlake.ingest.rows import (
-    RUN_COLUMNS,
+    RUN_ROW_COLUMNS,
     SETTLED_COLUMNS,
     StoredRun,
     encode_head,
@@ -277,12 +277,12 @@ class Committer:
         """Everything at once, but settled marks only after the rows they point to are on disk."""
         inserts = (
             ("feedback", FEEDBACK_COLUMNS, rows.feedback),
-            ("open_runs", RUN_COLUMNS, rows.open_runs),
+            ("open_runs", RUN_ROW_COLUMNS, rows.open_runs),
         )
         others = [self._helpers.submit(self._engine.insert, *insert) for insert in inserts if insert[2]]
         try:
             if rows.runs:
-                self._engine.insert("runs", RUN_COLUMNS, rows.runs)
+                self._engine.insert("runs", RUN_ROW_COLUMNS, rows.runs)
         finally:
             # Also after a failure: what is still being written must not outlive the clean-up of this commit.
             wait(others)

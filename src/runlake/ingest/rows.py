@@ -24,7 +24,7 @@ from runlake.store.engine import Row, time_text
 SETTLED: Final = "settled"
 """Status of the row that takes a run out of ``open_runs``."""
 
-RUN_COLUMNS: Final = (
+RUN_ROW_COLUMNS: Final = (
     "tenant_id",
     "session_id",
     "version",
@@ -128,7 +128,7 @@ _TEXT_MARK: Final = b"\0"
 
 
 def encode_head(tenant_id: UUID, session_id: UUID, *, version: int, replaces: int = 0) -> bytes:
-    """The part of a row that its commit decides; a row is head and tail, a JSON array in ``RUN_COLUMNS`` order."""
+    """The part of a row that its commit decides; a row is head and tail, a JSON array in ``RUN_ROW_COLUMNS`` order."""
     return b'["%s","%s",%d,%d,' % (str(tenant_id).encode(), str(session_id).encode(), version, replaces)
 
 
