@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -64,6 +64,20 @@ class FakeReader:
         self.selections.append(selection)
         yield self._batches(selection)
 
+    def counts(self, selection: ExportSelection, ends_us: Sequence[int], /) -> list[int]:
+        return [self.count(window) for window in _windows(selection, ends_us)]
+
+    @contextmanager
+    def windows(
+        self, selection: ExportSelection, ends_us: Sequence[int], /
+    ) -> Iterator[Iterator[tuple[int, pa.RecordBatch]]]:
+        self.selections += _windows(selection, ends_us)
+        yield (
+            (number, batch)
+            for number, window in enumerate(_windows(selection, ends_us))
+            for batch in self._batches(window)
+        )
+
     def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:  # noqa: ARG002 -- as above
         return iter(self.contents[file.name])
 
@@ -80,6 +94,12 @@ class FakeReader:
                 [self.version] * len(part),
             ]
             yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=SCHEMA)
+
+
+def _windows(selection: ExportSelection, ends_us: Sequence[int]) -> list[ExportSelection]:
+    starts_us = [selection.start_us, *ends_us[:-1]]
+    pairs = zip(starts_us, ends_us, strict=True)
+    return [replace(selection, start_us=start_us, end_us=end_us) for start_us, end_us in pairs]
 
 
 def row_id(project_id: UUID, start_us: int) -> str:

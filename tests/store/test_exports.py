@@ -182,10 +182,11 @@ def test_a_long_export_does_not_hold_up_a_short_one(tmp_path: Path) -> None:
     with open_bench(tmp_path, runs=1) as bench:
         workers = bench.workers(start=False)
         destination_id = bench.destination()
-        long_id, short_id = bench.export(destination_id, days=30), bench.export(destination_id, days=1)
+        long_id, short_id = bench.export(destination_id, days=60), bench.export(destination_id, days=1)
         workers.start()
-        assert bench.wait(short_id) == "Completed"
-        assert bench.status(long_id) == "Running"
+        assert bench.wait(short_id) == bench.wait(long_id) == "Completed"
+        short, long = (bench.service.read_export(bench.tenant_id, each) for each in (short_id, long_id))
+        assert str(short.finished_at) < str(long.finished_at)
 
 
 def test_a_worker_that_lost_its_lease_changes_nothing(bench: ExportBench) -> None:

@@ -6,7 +6,7 @@ pyarrow is named in annotations alone, so that a server that exports nothing nev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -68,6 +68,11 @@ class ExportSelection:
     payloads_apart: bool = False
 
 
+def has_windows(content: ContentKind) -> bool:
+    """Whether rows come in the order of the time by which they belong to a window, so that one read serves several."""
+    return content in (ContentKind.RUNS, ContentKind.FLATTENED)
+
+
 class ExportReader(Protocol):
     """Reads the rows of a selection; every call blocks. ``export.source.ExportSource`` is the one there is."""
 
@@ -75,16 +80,24 @@ class ExportReader(Protocol):
         """The version of the current moment; as ``as_of`` of a selection it makes several reads show one moment."""
         ...
 
-    def count(self, selection: ExportSelection, /) -> int:
-        """How many rows the selection has."""
+    def counts(self, selection: ExportSelection, ends_us: Sequence[int], /) -> list[int]:
+        """How many rows each of the windows has into which ``ends_us``, the last of them its own end, cut a selection.
+
+        Only contents that ``has_windows`` names can be cut; any can have one window.
+        """
         ...
 
     def schema(self, selection: ExportSelection, /) -> pa.Schema:
         """The columns of every batch. InvalidError when ``fields`` names one that does not exist."""
         ...
 
-    def batches(self, selection: ExportSelection, /) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
-        """The rows in order of ``ExportPosition``, in batches bounded by bytes; leaving the context ends the read."""
+    def windows(
+        self, selection: ExportSelection, ends_us: Sequence[int], /
+    ) -> AbstractContextManager[Iterator[tuple[int, pa.RecordBatch]]]:
+        """The rows in order of ``ExportPosition``, in batches bounded by bytes; leaving the context ends the read.
+
+        Each batch lies in one window, as ``counts`` has them, and comes with its number.
+        """
         ...
 
     def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:

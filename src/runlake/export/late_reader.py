@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -47,11 +47,16 @@ class LateReader:
     def count(self, selection: ExportSelection, /) -> int:
         return self._source.count(selection)
 
+    def counts(self, selection: ExportSelection, ends_us: Sequence[int], /) -> list[int]:
+        return self._source.counts(selection, ends_us)
+
     def schema(self, selection: ExportSelection, /) -> pa.Schema:
         return self._source.schema(selection)
 
-    def batches(self, selection: ExportSelection, /) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
-        return self._source.batches(selection)
+    def windows(
+        self, selection: ExportSelection, ends_us: Sequence[int], /
+    ) -> AbstractContextManager[Iterator[tuple[int, pa.RecordBatch]]]:
+        return self._source.windows(selection, ends_us)
 
     def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:
         return self._source.file_chunks(tenant_id, run_id, file)

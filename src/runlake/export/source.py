@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from runlake.export.rows import Piece, RunRows
 from runlake.export.run_files import RunFile
 from runlake.model.export_content import ContentKind, FileKind
 from runlake.model.payload_ref import PayloadRef
-from runlake.query.bulk import BulkQuery, count_feedback, count_runs, feedback_rows, read_filters
+from runlake.query.bulk import BulkQuery, count_feedback, count_runs, count_windows, feedback_rows, read_filters
 from runlake.query.read_request import LiveProjects
 from runlake.query.request import Order, PageKey, RunQuery
 from runlake.store.engine import Engine, Statement
@@ -77,6 +78,16 @@ class ExportSource:
         found = int(str(self._engine.select(statement).rows[0][0]))
         return found if selection.limit is None else min(found, selection.limit)
 
+    def counts(self, selection: ExportSelection, ends_us: Sequence[int], /) -> list[int]:
+        """How many rows each of several windows side by side has; see ``ExportReader``."""
+        if len(ends_us) == 1:
+            return [self.count(selection)]
+        statement = count_windows(
+            self._bulk(selection, self._projects(selection)), self._moment(selection), ends_us[:-1]
+        )
+        found = {int(str(number)): int(str(rows)) for number, rows in self._engine.select(statement).rows}
+        return [found.get(number, 0) for number in range(len(ends_us))]
+
     def file_chunks(self, tenant_id: UUID, run_id: UUID, file: RunFile, /) -> Iterator[bytes]:
         """The bytes of a file that a row names, in pieces; MissingObjectError when they are gone or damaged."""
         if self._objects is None:
@@ -92,13 +103,27 @@ class ExportSource:
             yield (piece.batch for piece in pieces)
 
     @contextmanager
+    def windows(
+        self, selection: ExportSelection, ends_us: Sequence[int], /
+    ) -> Iterator[Iterator[tuple[int, pa.RecordBatch]]]:
+        """The rows in batches, each of one window and with its number; see ``ExportReader``."""
+        with self._located(selection) as pieces:
+            yield (found for _, piece in pieces for found in _cut(piece, ends_us))
+
+    @contextmanager
     def pieces(self, selection: ExportSelection, /) -> Iterator[Iterator[ExportPiece]]:
         """As ``batches``, with the place of each batch: its ``last`` is ``after`` of a selection that goes on."""
+        with self._located(selection) as pieces:
+            yield (_placed(project_id, piece) for project_id, piece in pieces)
+
+    @contextmanager
+    def _located(self, selection: ExportSelection) -> Iterator[Iterator[tuple[UUID, Piece]]]:
+        """The rows, with their project."""
         columns = choose_columns(selection.content, selection.fields)
         version = self._moment(selection).visible_version
         pieces = self._all_projects(replace(selection, as_of=version), columns)
         with self._moments.holding(version), read_ahead(pieces) as ahead:
-            yield (_placed(project_id, piece) for project_id, piece in _limited(ahead, selection.limit))
+            yield _limited(ahead, selection.limit)
 
     def _all_projects(
         self, selection: ExportSelection, columns: Sequence[ExportColumn]
@@ -203,6 +228,17 @@ def _feedback_piece(batch: pa.RecordBatch, schema: pa.Schema, project_id: UUID) 
 def _placed(project_id: UUID, piece: Piece) -> ExportPiece:
     key = piece.key(len(piece) - 1)
     return ExportPiece(piece.batch, ExportPosition(project_id=project_id, start_us=key.start_time, run_id=key.run_id))
+
+
+def _cut(piece: Piece, ends_us: Sequence[int]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The piece in parts, each of one window, which the start of its rows decides."""
+    starts = piece.starts.to_pylist()
+    first = 0
+    while first < len(starts):
+        number = bisect_right(ends_us[:-1], starts[first])
+        last = len(starts) if number == len(ends_us) - 1 else bisect_left(starts, ends_us[number], first)
+        yield number, piece.batch.slice(first, last - first)
+        first = last
 
 
 def _limited(pieces: Iterator[tuple[UUID, Piece]], limit: int | None) -> Iterator[tuple[UUID, Piece]]:

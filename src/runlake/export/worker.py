@@ -1,4 +1,4 @@
-"""Does the work of exports: one thread that looks for work and keeps leases alive, one thread for each run at work.
+"""Does the work of exports: one thread that looks for work and keeps leases alive, one job for what it found.
 
 Any number of workers, in any number of processes, may share a ledger. All that counts is written there; whatever a
 worker holds in memory may be lost at any moment. Between two transitions of ``model.export`` lies the I/O done here.
@@ -8,43 +8,34 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 import structlog
 
-from runlake.errors import DestinationError, RunlakeError, UserError
-from runlake.export.background import give_way
-from runlake.export.columns import SCHEMA_VERSION
-from runlake.export.content import ExportReader
-from runlake.export.manifest import differing_runs, encode_manifest, make_manifest
+from runlake.export.content import ExportReader, has_windows
+from runlake.export.job import Clock, ExportJob, JobParts
 from runlake.export.opening import DestinationOpener
 from runlake.export.ownership import is_gone, new_owner
-from runlake.export.partition import FileLimits, PartitionExporter
-from runlake.export.planning import manifest_path, plan_runs
+from runlake.export.partition import FileLimits
+from runlake.export.planning import plan_runs
 from runlake.export.service import ExportProjects, projects_of
-from runlake.export.storage import Storage
 from runlake.model.export import (
-    RUN_TIMEOUT_US,
     SECOND_US,
+    STRETCH_RUNS,
     UNFINISHED,
     Export,
     ExportRun,
     ExportStatus,
     Lease,
-    RunKind,
-    RunResult,
     claim,
-    complete,
-    fail,
     next_due_us,
-    release,
-    restart,
     settle,
     spawn,
+    stretches,
     time_out,
 )
 from runlake.store.exports import ExportRecords
@@ -59,20 +50,6 @@ _IDLE_TICK_S: Final = 15.0
 _CANDIDATES: Final = 100
 _MAX_OPEN_WINDOWS: Final = 3
 """Windows of one schedule that are exported at the same time when it has to catch up."""
-
-
-class Stopped(Exception):  # noqa: N818 -- no error: somebody else decides about the run now
-    """The run is not this worker's any more, or the worker ends."""
-
-
-class TimedOut(Exception):  # noqa: N818 -- as above
-    """The run takes longer than it may."""
-
-
-class Clock(Protocol):
-    def __call__(self) -> int:
-        """Microseconds since 1970 UTC."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +79,20 @@ class ExportWorkers:
         self._ledger = ledger
         self._projects = projects
         self._reader = reader
-        self._opener = opener
         self._limits = limits
         self._now_us = now_us
         self._new_id = new_id
-        self._jitter = jitter
+        self._parts = JobParts(
+            ledger=ledger,
+            projects=projects,
+            reader=reader,
+            opener=opener,
+            file_limits=limits.file,
+            now_us=now_us,
+            jitter=jitter,
+        )
         self._owner = new_owner()
-        self._active: dict[UUID, _Job] = {}
+        self._active: set[ExportJob] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -128,16 +112,15 @@ class ExportWorkers:
     def close(self, timeout_s: float = 10.0) -> None:
         """Give back what is at work; somebody else, or this process after its restart, does it again."""
         self._closing.set()
-        with self._lock:
-            jobs = list(self._active.values())
+        jobs = self._jobs()
         for job in jobs:
-            job.stopped.set()
+            job.stop()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         for job in jobs:
             # A thread inside an upload does not hear; its lease runs out, and its file counts only if it is listed.
-            job.thread.join(timeout_s)
+            job.join(timeout_s)
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -177,14 +160,17 @@ class ExportWorkers:
             self._settle(export, now_us)
         self._are_waiting = bool(unfinished)
         self._due_us = min(filter(None, map(next_due_us, schedules)), default=math.inf)
-        self._claim(now_us)
+        self._claim(now_us, unfinished)
 
     def _stop_lost_jobs(self) -> None:
         held = self._ledger.leased_runs(self._owner)
+        for job in self._jobs():
+            job.stop_unless_held(held)
+            job.store()
+
+    def _jobs(self) -> list[ExportJob]:
         with self._lock:
-            for job in self._active.values():
-                if (job.run.tenant_id, job.run.id) not in held:
-                    job.stopped.set()
+            return list(self._active)
 
     def _spawn_due(self, schedule: Export, now_us: int) -> None:
         """Export every window that is over, in their order, a few at a time."""
@@ -210,122 +196,36 @@ class ExportWorkers:
         if settled.status not in UNFINISHED:
             self._log.info("export ended", export=str(export.id), status=settled.status.value)
 
-    def _claim(self, now_us: int) -> None:
+    def _claim(self, now_us: int, unfinished: Sequence[Export]) -> None:
         free = self._limits.runs - len(self._active)
         if free <= 0 or self._closing.is_set():
             return
         lease = Lease(owner=self._owner, now_us=now_us, until_us=now_us + LEASE_US)
-        for run in self._ledger.claimable_runs(now_us, limit=_CANDIDATES):
+        candidates = self._ledger.claimable_runs(now_us, limit=_CANDIDATES)
+        at_most = min(STRETCH_RUNS, -(-len(candidates) // free))
+        cut = {export.id for export in unfinished if has_windows(export.spec.content)}
+        for stretch in stretches(candidates, at_most=at_most, of=cut):
             if free <= 0:
                 return
-            wanted = claim(run, lease)
-            taken = self._ledger.take_run(run, wanted, max_per_export=self._limits.runs_per_export)
-            if taken is not None and taken.status is ExportStatus.RUNNING:
-                self._begin(taken)
+            wanted = [(run, claim(run, lease)) for run in stretch]
+            taken = self._ledger.take_runs(wanted, max_per_export=self._limits.runs_per_export)
+            running = [run for run in taken if run.status is ExportStatus.RUNNING]
+            if running:
+                self._begin(running)
                 free -= 1
 
-    def _begin(self, run: ExportRun) -> None:
-        job = _Job(run, now_us=self._now_us, ledger=self._ledger)
-        job.thread = threading.Thread(target=self._work, args=(job,), name="runlake-export-run", daemon=True)
+    def _begin(self, runs: list[ExportRun]) -> None:
+        job = ExportJob(runs, self._parts, ended=self._job_ended)
         with self._lock:
-            self._active[run.id] = job
-        job.thread.start()
+            self._active.add(job)
+        job.start()
 
-    def _work(self, job: _Job) -> None:
-        give_way()
-        try:
-            ended = self._attempt(job)
-            if ended is not None:
-                self._ledger.replace_run(job.run, ended)
-        except Exception:  # noqa: BLE001 -- last resort; the lease runs out and the run is done again
-            self._log.exception("an export run could not be ended", run=str(job.run.id))
-        finally:
-            with self._lock:
-                self._active.pop(job.run.id, None)
-            self._wake.set()
-
-    def _attempt(self, job: _Job) -> ExportRun | None:
-        """What has become of the run; None when that is not ours to say."""
-        run = job.run
-        try:
-            result = self._do(job)
-            return complete(run, result, now_us=self._now_us())
-        except Stopped:
-            return release(run, now_us=self._now_us()) if self._closing.is_set() else None
-        except TimedOut:
-            return time_out(run, now_us=self._now_us())
-        except RunlakeError as error:
-            # What the sender could mend is wrong for good; what is ours or the machine's may pass.
-            transient = error.transient if isinstance(error, DestinationError) else not isinstance(error, UserError)
-            self._log.warning("export run failed", run=str(run.id), transient=transient, reason=error.message)
-            return self._failed(run, error.message, transient=transient)
-        except Exception:  # noqa: BLE001 -- a defect of ours must not stop the other runs
-            self._log.exception("export run failed", run=str(run.id))
-            return self._failed(run, "the server failed on this run; its log has the cause", transient=True)
-
-    def _failed(self, run: ExportRun, message: str, *, transient: bool) -> ExportRun:
-        return fail(run, message, transient=transient, now_us=self._now_us(), jitter=self._jitter())
-
-    def _do(self, job: _Job) -> RunResult | None:
-        run = job.run
-        export = self._ledger.read_export(run.tenant_id, run.export_id)
-        destination = self._ledger.read_destination(run.tenant_id, export.spec.destination_id)
-        storage = self._opener.open(destination)
-        if run.project_id is None:
-            self._write_manifest(export, storage, job)
-            return None
-        self._projects.read_project(run.tenant_id, run.project_id)
-        partition = PartitionExporter(
-            export=export,
-            run=run,
-            reader=self._reader,
-            storage=storage,
-            limits=self._limits.file,
-            control=job,
-        )
-        return partition.work()
-
-    def _write_manifest(self, export: Export, storage: Storage, job: _Job) -> None:
-        runs = [run for run in self._ledger.list_runs(export.tenant_id, export.id) if run.kind is not RunKind.MANIFEST]
-        differing = {run.id for run in differing_runs(export, runs, storage)}
-        if differing:
-            self._ledger.change_export(
-                export.tenant_id, export.id, partial(_do_again, run_ids=differing, now_us=self._now_us())
-            )
-            raise DestinationError("files differ from what was written; their days are exported again", transient=True)
-        job.check()
-        storage.put(manifest_path(export), encode_manifest(make_manifest(export, runs, schema_version=SCHEMA_VERSION)))
-
-
-class _Job:
-    """A run at work, and ``Control`` over it."""
-
-    def __init__(self, run: ExportRun, *, now_us: Clock, ledger: ExportRecords) -> None:
-        self.run = run
-        self.stopped = threading.Event()
-        self.thread = threading.Thread()
-        self._now_us = now_us
-        self._ledger = ledger
-
-    def check(self) -> None:
-        if self.stopped.is_set():
-            raise Stopped
-        if self.run.started_at is not None and self._now_us() - self.run.started_at > RUN_TIMEOUT_US:
-            raise TimedOut
-
-    def report(self, result: RunResult, *, estimated_rows: int | None) -> None:
-        self.check()
-        if not self._ledger.report(self.run, result=result, estimated_rows=estimated_rows):
-            raise Stopped
+    def _job_ended(self, job: ExportJob) -> None:
+        with self._lock:
+            self._active.discard(job)
+        self._wake.set()
 
 
 def _expire(export: Export, runs: list[ExportRun], *, now_us: int) -> tuple[Export, list[ExportRun]]:
     expired = [time_out(run, now_us=now_us) if run.status in UNFINISHED else run for run in runs]
     return replace(export, updated_at=now_us), expired
-
-
-def _do_again(
-    export: Export, runs: list[ExportRun], *, run_ids: set[UUID], now_us: int
-) -> tuple[Export, list[ExportRun]]:
-    completed = frozenset({ExportStatus.COMPLETED})
-    return export, [restart(run, completed, now_us=now_us) if run.id in run_ids else run for run in runs]

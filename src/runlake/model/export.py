@@ -8,7 +8,7 @@ back-off, retry and resume are our choice (``docs/decisions/0004-durable-export-
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -25,6 +25,9 @@ SCHEDULE_DELAY_US: Final = 600 * SECOND_US
 
 MAX_RETRIES: Final = 20
 """Repetitions of one export run before it fails for good (documented upstream)."""
+
+STRETCH_RUNS: Final = 24
+"""Most runs of a project side by side that one worker takes, and one read serves, together (our choice)."""
 
 RUN_TIMEOUT_US: Final = 4 * HOUR_US
 EXPORT_TIMEOUT_US: Final = 72 * HOUR_US
@@ -214,6 +217,27 @@ def is_claimable(run: ExportRun, now_us: int) -> bool:
     if run.status is ExportStatus.RUNNING:
         return (run.lease_until_us or 0) <= now_us
     return run.status is ExportStatus.CREATED and run.not_before_us <= now_us
+
+
+def stretches(runs: Sequence[ExportRun], *, at_most: int, of: Container[UUID]) -> list[list[ExportRun]]:
+    """The runs in their order, those together that one read can serve: days of one project that follow one another.
+
+    ``of`` are the exports whose content allows that. What has failed before is worked on alone, so that it takes
+    nothing else down with it.
+    """
+    found: list[list[ExportRun]] = []
+    for run in runs:
+        last = found[-1] if found else []
+        if last and len(last) < at_most and run.export_id in of and _follows(last[-1], run):
+            last.append(run)
+        else:
+            found.append([run])
+    return found
+
+
+def _follows(before: ExportRun, run: ExportRun) -> bool:
+    is_next = (run.export_id, run.project_id, run.start_us) == (before.export_id, before.project_id, before.end_us)
+    return is_next and all(each.kind is RunKind.WINDOW and each.retry_number == 0 for each in (before, run))
 
 
 def claim(run: ExportRun, lease: Lease) -> ExportRun:

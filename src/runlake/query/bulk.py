@@ -29,6 +29,9 @@ TRACE_SKEW_US: Final = 86_400_000_000
 MAX_STATEMENT_MEMORY_BYTES: Final = 1 << 30
 """Enough for the largest payloads; the share of one export of the engine's memory."""
 
+BLOCK_BYTES: Final = 4 << 20
+"""What the engine reads of a part at a time, at most; blocks of its default, 1 MB, cost a fifth more."""
+
 LOW_PRIORITY: Final = 10
 """The "nice" value of what works for exports: a tenth of a processor that others want, all of one that nobody wants."""
 
@@ -127,6 +130,15 @@ def count_runs(bulk: BulkQuery, moment: Moment) -> Statement:
     return scope.statement(f"SELECT count() FROM ({_select(bulk, scope, moment, 'id', conditions)})", _ASIDE)
 
 
+def count_windows(bulk: BulkQuery, moment: Moment, ends_us: Sequence[int]) -> Statement:
+    """Rows of (number of the window, runs in it) for windows side by side, each ending before one of ``ends_us``."""
+    scope, conditions = _scoped(bulk, moment)
+    ends = scope.params.add("Array(Int64)", tuple(ends_us))
+    window = f"arrayCount(end -> end <= toUnixTimestamp64Micro(start_time), {ends}) AS number"
+    runs = _select(bulk, scope, moment, window, conditions)
+    return scope.statement(f"SELECT number, count() FROM ({runs}) GROUP BY number", _ASIDE)
+
+
 def _select(bulk: BulkQuery, scope: RunScope, moment: Moment, cells: str, conditions: Sequence[str]) -> str:
     """``RunScope.select`` of the tables that the query needs."""
     if RunTable.OPEN_RUNS in tables_of(bulk, moment):
@@ -191,7 +203,10 @@ def _reading_settings(block_rows: int) -> dict[str, int | str]:
         # That thread is the engine's own. Without the right to lower priorities the engine leaves it as it is.
         "os_threads_nice_value_query": LOW_PRIORITY,
         "max_block_size": block_rows,
+        "preferred_block_size_bytes": BLOCK_BYTES,
         "optimize_read_in_order": 1,
+        # Else each part is read ahead of the merge.
+        "read_in_order_use_buffering": 0,
         # Large payloads are left out of a row before rows are merged, not after.
         "query_plan_execute_functions_after_sorting": 0,
         "query_plan_optimize_lazy_materialization": 0,

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from runlake.errors import NotFoundError
 from runlake.model.export import (
     RETRYABLE,
+    STRETCH_RUNS,
     UNFINISHED,
     Export,
     ExportProgress,
@@ -31,7 +32,7 @@ from runlake.model.export import (
 )
 from runlake.model.export_destination import Destination, Place
 from runlake.store.export_schema import DESTINATIONS, EXPORT_RUNS, EXPORTS
-from runlake.store.exports import ExportChange, Planned
+from runlake.store.exports import ExportChange, Planned, RunChange
 from runlake.store.ledger import Ledger
 
 RecordT = TypeVar("RecordT")
@@ -193,7 +194,8 @@ class ExportLedger:
     def claimable_runs(self, now_us: int, limit: int) -> list[ExportRun]:
         """Runs that a worker may try to take, exports taking turns, so that a long one does not hold up a short one.
 
-        The manifest of an export is among them only when all its other runs are complete.
+        A turn is as many runs as are worked on together, those of a project side by side. The manifest of an export is
+        among them only when all its other runs are complete.
         """
         other = EXPORT_RUNS.alias("other")
         blocked = sa.exists().where(
@@ -204,10 +206,11 @@ class ExportLedger:
         )
         waiting = sa.and_(EXPORT_RUNS.c.status == ExportStatus.CREATED, EXPORT_RUNS.c.not_before_us <= now_us)
         lost = sa.and_(EXPORT_RUNS.c.status == ExportStatus.RUNNING, EXPORT_RUNS.c.lease_until_us <= now_us)
-        turn = sa.func.row_number().over(
-            partition_by=(EXPORT_RUNS.c.tenant_id, EXPORT_RUNS.c.export_id),
-            order_by=(EXPORT_RUNS.c.start_us, EXPORT_RUNS.c.id),
+        side_by_side = (EXPORT_RUNS.c.project_id, EXPORT_RUNS.c.start_us, EXPORT_RUNS.c.id)
+        place = sa.func.row_number().over(
+            partition_by=(EXPORT_RUNS.c.tenant_id, EXPORT_RUNS.c.export_id), order_by=side_by_side
         )
+        turn = (place - 1) // STRETCH_RUNS
         served = _last_served()
         query = (
             sa.select(EXPORT_RUNS)
@@ -216,33 +219,23 @@ class ExportLedger:
                 sa.and_(served.c.tenant_id == EXPORT_RUNS.c.tenant_id, served.c.export_id == EXPORT_RUNS.c.export_id),
             )
             .where(sa.or_(waiting, lost), sa.or_(EXPORT_RUNS.c.kind != RunKind.MANIFEST, sa.not_(blocked)))
-            .order_by(turn, served.c.served_at, EXPORT_RUNS.c.created_at)
+            .order_by(turn, served.c.served_at, EXPORT_RUNS.c.created_at, EXPORT_RUNS.c.export_id, *side_by_side)
             .limit(limit)
         )
         with self._ledger.reading() as connection:
             return [_record(ExportRun, row, _RUN_JSON) for row in connection.execute(query).mappings()]
 
-    def take_run(self, run: ExportRun, taken: ExportRun, *, max_per_export: int) -> ExportRun | None:
-        """Store a claim; None when somebody else was first or the export has as many running as it may."""
-        running = EXPORT_RUNS.alias("running")
-        count = (
-            sa.select(sa.func.count())
-            .select_from(running)
-            .where(
-                running.c.tenant_id == run.tenant_id,
-                running.c.export_id == run.export_id,
-                running.c.status == ExportStatus.RUNNING,
-                running.c.id != run.id,
-            )
-            .scalar_subquery()
-        )
-        # The lease too: a heart-beat that came after the row was read has extended it without a new revision.
-        same_lease = EXPORT_RUNS.c.lease_until_us.is_not_distinct_from(run.lease_until_us)
-        return self._replace_run(run, taken, count < max_per_export, same_lease)
+    def take_runs(self, claims: Sequence[RunChange], *, max_per_export: int) -> list[ExportRun]:
+        """Store claims; left out is what somebody else took first, and what the export may not have running as well."""
+        with self._ledger.writing() as connection:
+            taken = [_take(connection, run, wanted, max_per_export) for run, wanted in claims]
+        return [run for run in taken if run is not None]
 
-    def replace_run(self, run: ExportRun, changed: ExportRun) -> ExportRun | None:
-        """Store a transition; None when the run was changed meanwhile, and the transition is void."""
-        return self._replace_run(run, changed)
+    def replace_runs(self, changes: Sequence[RunChange]) -> list[ExportRun]:
+        """Store transitions in one transaction; left out is what was changed meanwhile: its transition is void."""
+        with self._ledger.writing() as connection:
+            stored = [_replace(connection, run, changed) for run, changed in changes]
+        return [run for run in stored if run is not None]
 
     def keep_alive(self, owner: str, until_us: int) -> None:
         """Renew every lease of the owner."""
@@ -269,6 +262,11 @@ class ExportLedger:
         with self._ledger.reading() as connection:
             return {(row.tenant_id, row.id) for row in connection.execute(query)}
 
+    def is_held(self, run: ExportRun) -> bool:
+        """Whether the run is still as it was when it was taken: nobody else decides about it."""
+        with self._ledger.reading() as connection:
+            return connection.execute(sa.select(sa.literal(1)).where(_unchanged(run))).first() is not None
+
     def report(self, run: ExportRun, *, result: RunResult, estimated_rows: int | None) -> bool:
         """Store the progress of a run that is still leased; False when it is not, and work on it has to stop."""
         values = {"result": _ENCODER.encode(result), "estimated_rows": estimated_rows, **_sums(result)}
@@ -276,15 +274,35 @@ class ExportLedger:
             done = connection.execute(sa.update(EXPORT_RUNS).where(_unchanged(run)).values(**values))
             return done.rowcount == 1
 
-    def _replace_run(self, run: ExportRun, changed: ExportRun, *conditions: sa.ColumnElement[bool]) -> ExportRun | None:
-        stored = replace(changed, revision=run.revision + 1)
-        statement = sa.update(EXPORT_RUNS).where(_unchanged(run), *conditions).values(**_row(stored, _RUN_JSON))
-        with self._ledger.writing() as connection:
-            return stored if connection.execute(statement).rowcount == 1 else None
-
     def _exports(self, query: sa.Select[Any]) -> list[Export]:
         with self._ledger.reading() as connection:
             return [_record(Export, row, _EXPORT_JSON) for row in connection.execute(query).mappings()]
+
+
+def _take(connection: Connection, run: ExportRun, taken: ExportRun, max_per_export: int) -> ExportRun | None:
+    running = EXPORT_RUNS.alias("running")
+    count = (
+        sa.select(sa.func.count())
+        .select_from(running)
+        .where(
+            running.c.tenant_id == run.tenant_id,
+            running.c.export_id == run.export_id,
+            running.c.status == ExportStatus.RUNNING,
+            running.c.id != run.id,
+        )
+        .scalar_subquery()
+    )
+    # The lease too: a heart-beat that came after the row was read has extended it without a new revision.
+    same_lease = EXPORT_RUNS.c.lease_until_us.is_not_distinct_from(run.lease_until_us)
+    return _replace(connection, run, taken, count < max_per_export, same_lease)
+
+
+def _replace(
+    connection: Connection, run: ExportRun, changed: ExportRun, *conditions: sa.ColumnElement[bool]
+) -> ExportRun | None:
+    stored = replace(changed, revision=run.revision + 1)
+    statement = sa.update(EXPORT_RUNS).where(_unchanged(run), *conditions).values(**_row(stored, _RUN_JSON))
+    return stored if connection.execute(statement).rowcount == 1 else None
 
 
 def _last_served() -> sa.Subquery:
