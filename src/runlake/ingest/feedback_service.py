@@ -10,10 +10,12 @@ from uuid import UUID
 
 from runlake.errors import NotFoundError
 from runlake.ingest.batch import BatchWriter, IngestBatch
+from runlake.ingest.feedback_lookup import FeedbackLookup
 from runlake.model.project import Feedback
 from runlake.store.feedback import FeedbackFilter, FeedbackReader
 
-_LOCKS: Final = 64
+_LOCKS: Final = 1024
+"""So many that two of a hundred requests at once hardly ever wait for one another only because they share one."""
 
 
 def _new_locks() -> tuple[asyncio.Lock, ...]:
@@ -25,6 +27,7 @@ class FeedbackService:
     """Reads block and run on a thread; writes return when they are on disk."""
 
     reader: FeedbackReader
+    lookup: FeedbackLookup
     writer: BatchWriter
     now_us: Callable[[], int]
     locks: tuple[asyncio.Lock, ...] = field(default_factory=_new_locks)
@@ -33,7 +36,7 @@ class FeedbackService:
     async def create(self, feedback: Feedback) -> Feedback:
         """Store it; under an id that is taken it replaces what was there and keeps the time of creation."""
         async with self._lock(feedback.id):
-            old = await asyncio.to_thread(self.reader.read, feedback.tenant_id, feedback.id)
+            old = await self.lookup.find(feedback.tenant_id, feedback.id)
             if old is None:
                 await self._write(feedback)
                 return feedback
@@ -44,7 +47,7 @@ class FeedbackService:
             return new
 
     async def read(self, tenant_id: UUID, feedback_id: UUID) -> Feedback:
-        found = await asyncio.to_thread(self.reader.read, tenant_id, feedback_id)
+        found = await self.lookup.find(tenant_id, feedback_id)
         if found is None:
             raise NotFoundError(f"no feedback has the id {feedback_id}", field="feedback_id")
         return found

@@ -53,11 +53,10 @@ class FeedbackReader:
         self._engine = engine
         self._runs_of = runs_of
 
-    def read(self, tenant_id: UUID, feedback_id: UUID) -> Feedback | None:
-        """The latest version; None when there is none or it was deleted."""
-        statement = read_statement(tenant_id, feedback_id)
-        rows = self._engine.select(statement).rows
-        return decode_feedback(tenant_id, rows[0]) if rows else None
+    def read(self, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Feedback]:
+        """The latest versions by id, without those that were deleted or never there."""
+        rows = self._engine.select(read_statement(tenant_id, ids)).rows
+        return {found.id: found for found in (decode_feedback(tenant_id, row) for row in rows)}
 
     def list(self, tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> list[Feedback]:
         """Newest first by creation, then by id."""
@@ -65,11 +64,11 @@ class FeedbackReader:
         return [decode_feedback(tenant_id, row) for row in self._engine.select(statement).rows]
 
 
-def read_statement(tenant_id: UUID, feedback_id: UUID) -> Statement:
+def read_statement(tenant_id: UUID, ids: Sequence[UUID]) -> Statement:
     params = Params()
-    condition = f"tenant_id = {params.add('UUID', tenant_id)} AND id = {params.add('UUID', feedback_id)}"
+    condition = f"tenant_id = {params.add('UUID', tenant_id)} AND id IN {params.add('Array(UUID)', ids)}"
     # An id written again under another key or run has two rows that FINAL cannot unite: the later one counts.
-    order = "ORDER BY version DESC LIMIT 1"
+    order = "ORDER BY version DESC LIMIT 1 BY id"
     return Statement(f"SELECT {FEEDBACK_CELLS} FROM feedback FINAL WHERE {condition} {order}", params.as_tuple())
 
 

@@ -8,6 +8,7 @@ from runlake.api.feedback import FEEDBACK_HANDLERS
 from runlake.api.feedback_configs import FEEDBACK_CONFIG_HANDLERS
 from runlake.api.feedback_tokens import FEEDBACK_TOKEN_HANDLERS
 from runlake.ingest.feedback_configs import FeedbackConfigs, LearningWriter
+from runlake.ingest.feedback_lookup import FeedbackLookup
 from runlake.ingest.feedback_service import FeedbackService
 from runlake.ingest.feedback_tokens import FeedbackTokens
 from runlake.ingest.writer import Writer
@@ -31,7 +32,8 @@ class FeedbackParts:
         configs = FeedbackConfigs(ConfigLedger(ledger), now_us=now_us, new_id=new_id)
         self.writer = LearningWriter(writer, configs)
         reader = FeedbackReader(foundation.engine, judged_runs(foundation.moments))
-        feedback = FeedbackService(reader=reader, writer=self.writer, now_us=now_us)
+        lookup = FeedbackLookup(reader.read)
+        feedback = FeedbackService(reader=reader, lookup=lookup, writer=self.writer, now_us=now_us)
         self.services: dict[str, object] = {
             "feedback": feedback,
             "feedback_configs": configs,
