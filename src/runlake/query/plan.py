@@ -32,6 +32,9 @@ from runlake.store.moment import Moment, NamedRow
 ID_TIME_SLACK_US: Final = 600_000_000
 """How far a run's start may lie from the time in its id for the first, narrow read by id to find it."""
 
+INDEXED_SET_AT_MOST: Final = 1_000
+"""Ids of a sub-select that are still looked up in the bloom filters of each granule, which rule none out for more."""
+
 _UUID_VERSION_7: Final = 7
 
 
@@ -98,8 +101,12 @@ def _columns(query: RunQuery, kept: Kept) -> tuple[ReadColumn, ...]:
 
 
 def statement_settings(limits: QueryLimits) -> dict[str, int | str]:
-    """What keeps one statement within its share of the machine."""
-    return {"max_execution_time": f"{limits.max_seconds:g}", "max_memory_usage": limits.max_memory_bytes}
+    """What keeps one statement within its share of the machine, and what holds for every one that filters."""
+    return {
+        "max_execution_time": f"{limits.max_seconds:g}",
+        "max_memory_usage": limits.max_memory_bytes,
+        "use_index_for_in_with_subqueries_max_values": INDEXED_SET_AT_MOST,
+    }
 
 
 def scoped(query: RunQuery, moment: Moment) -> tuple[RunScope, list[str]]:
