@@ -23,6 +23,8 @@ from rich.console import Console
 from bench.bodies import Material, prepare
 from bench.client import Client
 from bench.exports import measure_exports
+from bench.judging import SECONDS as FEEDBACK_SECONDS
+from bench.judging import measure_feedback
 from bench.live import Freshness, measure_freshness
 from bench.load import load, project_ids, workload_of
 from bench.mixed import Mixed, measure_mixed, runs_needed
@@ -61,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", default="S", help="S (100,000 runs), M (1,000,000) or a number of runs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mixed-seconds", type=float, default=30.0, help="0 leaves the mixed measurement out")
+    parser.add_argument("--feedback-seconds", type=float, default=FEEDBACK_SECONDS, help="for each form of feedback")
     parser.add_argument("--write-docs", action="store_true", help="update docs/performance.md")
     return parser.parse_args()
 
@@ -92,6 +95,7 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
     cold, resting = _after_restart(folder, exam)
     with _serving(folder) as server:
         freshness, mixed = _live(options, server, ids, exam, folder)
+        feedback = tuple(measure_feedback(server, ids, seconds=options.feedback_seconds))
     return Report(
         size=options.size,
         runs=exam.runs,
@@ -111,6 +115,7 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
         cold=tuple(cold),
         freshness=freshness,
         mixed=mixed,
+        feedback=feedback,
         resting=resting,
         load_average=os.getloadavg()[0],
     )

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.exports import ExportCosts
+from bench.judging import FeedbackRate
 from bench.live import Freshness
 from bench.load import LoadResult
 from bench.mixed import Mixed
@@ -60,6 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     load_average: float
     pulls: tuple[PullResult, ...] = ()
     exports: ExportCosts | None = None
+    feedback: tuple[FeedbackRate, ...] = ()
 
 
 class Target(NamedTuple):
@@ -140,6 +142,7 @@ def summary_lines(report: Report) -> Iterator[Line]:
         last = max(fresh.by_id_p99_ms, fresh.by_search_p99_ms)
         measured = f"{seen} ms (p99 {last} ms)"
         yield Line("sent to visible", "250 ms (p99 1000 ms)", measured, seen <= 250 and last <= 1000)
+    yield from _feedback_lines(report.feedback)
     if (rest := report.resting) is not None:
         disk = rest.disk_bytes / load.raw_bytes
         yield Line("disk / raw JSON, at rest", "0.5", f"{disk:.2f}", disk <= 0.5)
@@ -223,6 +226,17 @@ def _pull_lines(pull: PullResult, *, big: bool) -> Iterator[Line]:
     yield Line(f"{name}, memory beside it", "300 MB", f"{pull.growth_mb:.0f} MB", pull.growth_mb <= 300)
 
 
+def _feedback_lines(rates: Iterable[FeedbackRate]) -> Iterator[Line]:
+    """What is asked for is asked of batches; one at a time, a client waits for the disk before it sends the next."""
+    for rate in rates:
+        is_batch = rate.size > 1
+        measured = f"{rate.per_s} ({rate.clients} clients, request p50 {rate.request_p50_ms} ms, "
+        measured += f"p99 {rate.request_p99_ms} ms)"
+        met = rate.per_s >= _FEEDBACK_PER_S if is_batch else None
+        yield Line(f"feedback, {rate.form}, per s", f"{_FEEDBACK_PER_S}" if is_batch else "-", measured, met)
+
+
+_FEEDBACK_PER_S: Final = 2_000
 _EXPORT_TARGETS: Final = {"Parquet to disk": 30_000, "Parquet to S3": 20_000, "JSONL to disk": 15_000}
 
 
