@@ -13,7 +13,7 @@ from uuid import UUID
 
 from runlake.model.project import Feedback
 from runlake.model.run import NO_ID
-from runlake.store.engine import Engine, Params, Statement
+from runlake.store.engine import Engine, Params, Row, Statement
 from runlake.store.feedback_rows import FEEDBACK_CELLS, decode_feedback
 
 FeedbackLevel: TypeAlias = Literal["run", "thread", "session"]
@@ -55,7 +55,10 @@ class FeedbackReader:
 
     def read(self, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Feedback]:
         """The latest versions by id, without those that were deleted or never there."""
-        rows = self._engine.select(read_statement(tenant_id, ids)).rows
+        places = self._engine.select(places_statement(tenant_id, ids)).rows
+        if not places:
+            return {}
+        rows = self._engine.select(read_statement(tenant_id, ids, places)).rows
         return {found.id: found for found in (decode_feedback(tenant_id, row) for row in rows)}
 
     def list(self, tenant_id: UUID, wanted: FeedbackFilter, *, offset: int, limit: int) -> list[Feedback]:
@@ -64,12 +67,30 @@ class FeedbackReader:
         return [decode_feedback(tenant_id, row) for row in self._engine.select(statement).rows]
 
 
-def read_statement(tenant_id: UUID, ids: Sequence[UUID]) -> Statement:
+def places_statement(tenant_id: UUID, ids: Sequence[UUID]) -> Statement:
+    """Key and run of every row with one of the ids, which with the id are the table's sorting key.
+
+    Most ids that are asked for are new, and to see that is cheaper without ``FINAL``, under which the engine reads
+    around what an index names: 5 ms of CPU for 8 ids among 329,000 rows, instead of 24.
+    """
     params = Params()
-    condition = f"tenant_id = {params.add('UUID', tenant_id)} AND id IN {params.add('Array(UUID)', ids)}"
+    sql = f"SELECT key, run_id FROM feedback WHERE {_has_id(params, tenant_id, ids)}"
+    return Statement(sql, params.as_tuple())
+
+
+def read_statement(tenant_id: UUID, ids: Sequence[UUID], places: Sequence[Row]) -> Statement:
+    """The latest rows with the ids, which lie at the given keys and runs."""
+    params = Params()
+    keys = params.add("Array(String)", tuple({str(key) for key, _ in places}))
+    runs = params.add("Array(UUID)", tuple({UUID(str(run_id)) for _, run_id in places}))
+    condition = f"key IN {keys} AND run_id IN {runs} AND {_has_id(params, tenant_id, ids)}"
     # An id written again under another key or run has two rows that FINAL cannot unite: the later one counts.
     order = "ORDER BY version DESC LIMIT 1 BY id"
     return Statement(f"SELECT {FEEDBACK_CELLS} FROM feedback FINAL WHERE {condition} {order}", params.as_tuple())
+
+
+def _has_id(params: Params, tenant_id: UUID, ids: Sequence[UUID]) -> str:
+    return f"tenant_id = {params.add('UUID', tenant_id)} AND id IN {params.add('Array(UUID)', ids)}"
 
 
 def list_statement(tenant_id: UUID, wanted: FeedbackFilter, runs_of: RunsOf, *, offset: int, limit: int) -> Statement:
