@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -44,10 +44,10 @@ class LossySource:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
-    def batches(self, selection: ExportSelection) -> Any:
+    def windows(self, selection: ExportSelection, ends_us: Sequence[int]) -> Any:
         if self.lost is not None:
             selection = replace(selection, filter=f'neq(trace_id, "{self.lost}")')
-        return self._source.batches(selection)
+        return self._source.windows(selection, ends_us)
 
 
 class InProcess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from runlake.errors import ConflictError, DestinationError, InvalidError, NotFoundError, StoreError
+from runlake.export import partition
 from runlake.export.content import ExportSelection
 from runlake.export.manifest import Manifest
 from runlake.model.export import DAY_US, HOUR_US, SCHEDULE_DELAY_US, SECOND_US
@@ -111,6 +112,48 @@ def test_a_failed_day_spoils_no_other_and_alone_is_retried(bench: ExportBench) -
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     with pytest.raises(ConflictError):
         bench.service.retry(bench.tenant_id, export_id)
+
+
+def test_what_fails_while_days_are_read_together_fails_only_the_day_that_fails_alone(bench: ExportBench) -> None:
+    """The rows of the last day cannot be read; the days before it are complete by the same read, or by one alone."""
+
+    def fail_on_the_third_day(selection: ExportSelection) -> list[int]:
+        if selection.start_us == NOW_US // DAY_US * DAY_US - DAY_US:
+            raise InvalidError("this day cannot be read")
+        return starts(selection)
+
+    starts = bench.reader.starts
+    bench.reader.starts = fail_on_the_third_day  # type: ignore[method-assign]
+    bench.reader.count = lambda _: 24  # type: ignore[method-assign]
+    bench.workers()
+    export_id = bench.export()
+    assert bench.wait(export_id) == "Failed"
+    runs = bench.service.list_runs(bench.tenant_id, export_id)
+    assert [(run.status, run.retry_number, run.errors) for run in runs] == [
+        ("Completed", 0, {}),
+        ("Completed", 0, {}),
+        ("Failed", 0, {"retry_0": "this day cannot be read"}),
+    ]
+    assert bench.rows() == bench.expected_rows()[:48]
+
+
+def test_small_days_are_read_together_and_large_ones_apart(bench: ExportBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    windows = bench.reader.windows
+
+    def watched(selection: ExportSelection, ends_us: Sequence[int], /) -> Any:
+        reads.append(len(ends_us))
+        return windows(selection, ends_us)
+
+    monkeypatch.setattr(bench.reader, "windows", watched)
+    bench.workers()
+    assert bench.wait(bench.export(days=5)) == "Completed"
+    assert sorted(reads) == [2, 3], "two free places share the days out"
+    monkeypatch.setattr(partition, "STRETCH_ROWS", 30)
+    reads.clear()
+    assert bench.wait(bench.export(days=5)) == "Completed"
+    assert reads == [1] * 5
+    assert sorted(bench.rows()) == sorted(2 * bench.expected_rows(5))
 
 
 def test_a_transient_fault_is_retried_and_leftovers_of_the_attempt_are_removed(tmp_path: Path) -> None:

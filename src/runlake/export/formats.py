@@ -1,6 +1,6 @@
 """Files of an export: one writer for each format, each into any sink that can be written to, in bounded memory.
 
-Parquet: row groups of about 100,000 rows or 48 MB in memory, dictionaries only for columns that repeat, statistics for
+Parquet: row groups of about 100,000 rows or 24 MB in memory, dictionaries only for columns that repeat, statistics for
 all that are not payloads. JSONL: one object a line with the keys and the spelling of a run on the wire, payloads as the
 JSON that they are. Arrow: the IPC stream or file. CSV: lists as JSON text. All of it our choice; the tests read files
 with DuckDB and pyarrow.
@@ -27,7 +27,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-ROW_GROUP_BYTES: Final = 48 << 20
+ROW_GROUP_BYTES: Final = 24 << 20
 ROW_GROUP_ROWS: Final = 100_000
 
 COMPRESSIONS: Final[Mapping[FileFormat, tuple[Compression, ...]]] = {
@@ -176,6 +176,9 @@ class _ParquetFile(_File):
         self._pending = []
         rows, self._pending_rows, self._pending_bytes = self._pending_rows, 0, 0
         self._writer.write_table(table, row_group_size=rows)
+        del table
+        # What the group took is not kept for the next one: there may be a day between them.
+        pa.default_memory_pool().release_unused()
 
     def close(self) -> FileSummary:
         """Finish the file; the sink stays open."""

@@ -98,6 +98,8 @@ class Payloads:
 
     def put_right(self, columns: list[pa.Array], batch: pa.RecordBatch, table: RunTable) -> None:
         """Replace in ``columns`` what needs care."""
+        if not pc.max(batch.column(_FLAGS)).as_py() and not pc.max(pc.binary_length(batch.column(_OBJECTS))).as_py():
+            return
         flags = batch.column(_FLAGS).to_pylist()
         refs = [decode_refs(text) for text in batch.column(_OBJECTS).to_pylist()]
         for bit, (index, column) in enumerate(self._columns.items()):

@@ -5,11 +5,12 @@ Python touches only what is unusual: payloads that need care (``export.payloads`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -37,9 +38,18 @@ BLOCK_BYTES: Final = 8 << 20
 MAX_BLOCK_ROWS: Final = 1_000
 MIN_BLOCK_ROWS: Final = 16
 MAX_BATCH_ROWS: Final = 8_000
+ENOUGH_BYTES: Final = 2 << 20
+"""Blocks of the engine that weigh so much are passed on as they are; lighter ones are put together."""
+
+TOGETHER_BYTES: Final = 8 << 20
+"""Batches whose feedback is asked for by one statement."""
+
 _WEIGHED_ROWS: Final = 250
 
 _JUDGED: Final = "k_judged"
+
+
+Place: TypeAlias = "tuple[int, int, int]"
 
 
 @dataclass(frozen=True)
@@ -53,14 +63,15 @@ class Piece:
     def __len__(self) -> int:
         return int(self.batch.num_rows)
 
+    def place(self, row: int) -> Place:
+        """The place of a row in the engine's order, which compares the second half of an id first."""
+        number = UUID(self.ids[row].as_py()).int
+        return self.starts[row].as_py(), number & 0xFFFF_FFFF_FFFF_FFFF, number >> 64
+
     @cached_property
-    def places(self) -> list[tuple[int, int, int]]:
-        """The place of each row in the engine's order, which compares the second half of an id first."""
-        numbers = [UUID(text).int for text in self.ids.to_pylist()]
-        return [
-            (start, number & 0xFFFF_FFFF_FFFF_FFFF, number >> 64)
-            for start, number in zip(self.starts.to_pylist(), numbers, strict=True)
-        ]
+    def ends(self) -> tuple[Place, Place]:
+        """The places of the first and the last row."""
+        return self.place(0), self.place(len(self) - 1)
 
     def key(self, row: int) -> PageKey:
         return PageKey(start_time=self.starts[row].as_py(), run_id=UUID(self.ids[row].as_py()))
@@ -120,8 +131,8 @@ class RunRows:
             feedback_until=self._feedback_until,
         )
         with self._engine.stream(statement) as blocks:
-            batches = _gathered(blocks_to_batches(blocks))
-            yield (piece for batch in batches for piece in self._pieces_of(batch, table))
+            groups = _grouped(_gathered(blocks_to_batches(blocks)))
+            yield (piece for batches in groups for piece in self._pieces_of(batches, table))
 
     def _cells(self, *, large: bool) -> Iterator[str]:
         yield f"toUnixTimestamp64Micro(start_time) AS {START}, toString(id) AS {ID}, version AS {VERSION}"
@@ -139,12 +150,20 @@ class RunRows:
         rows = max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, BLOCK_BYTES * _WEIGHED_ROWS // max(1, weight)))
         return rows, largest > LARGE_CELL_BYTES
 
-    def _pieces_of(self, batch: pa.RecordBatch, table: RunTable) -> Iterator[Piece]:
+    def _pieces_of(self, batches: list[pa.RecordBatch], table: RunTable) -> Iterator[Piece]:
+        feedback = {} if self._feedback_index is None else self._feedback(batches)
+        # Let go of each batch as soon as it is passed on.
+        while batches:
+            yield from self._pieces_of_batch(batches.pop(0), table, feedback)
+
+    def _pieces_of_batch(
+        self, batch: pa.RecordBatch, table: RunTable, feedback: Mapping[str, str | None]
+    ) -> Iterator[Piece]:
         for part in light_parts(batch, BLOCK_BYTES):
             columns = [part.column(f"c{index}") for index in range(len(self._columns))]
             self._payloads.put_right(columns, part, table)
             if self._feedback_index is not None:
-                columns[self._feedback_index] = self._feedback(part)
+                columns[self._feedback_index] = _feedback_cells(part, feedback)
             if self._files_index is not None:
                 columns[self._files_index] = self._files(part, columns[self._files_index])
             made = [
@@ -157,10 +176,15 @@ class RunRows:
         rows = zip(attachments.to_pylist(), self._payloads.objects_apart(batch), strict=True)
         return pa.array([encode_run_files(run_files(text or "", refs)) for text, refs in rows], pa.string())
 
-    def _feedback(self, batch: pa.RecordBatch) -> pa.Array:
-        """``feedback_stats`` of each row, as a page has it now: the engine may drop earlier states of a feedback."""
-        ids = [run_id if judged else None for run_id, judged in _pairs(batch)]
-        records = {run_id: _record(run_id) for run_id in ids if run_id is not None}
+    def _feedback(self, batches: Sequence[pa.RecordBatch]) -> dict[str, str | None]:
+        """``feedback_stats`` of the runs that have feedback, by id, as a page has it now.
+
+        Now, because the engine may drop earlier states of a feedback.
+        """
+        judged = [run_id for batch in batches for run_id in _judged(batch).to_pylist()]
+        records = {
+            run_id: RunRecord(id=run_id, session_id="", trace_id="", start_time=0, version=0) for run_id in judged
+        }
         if records:
             query = self._bulk.query
             scope = RunScope(
@@ -172,19 +196,22 @@ class RunRows:
             )
             sql = feedback_sql(scope, [UUID(run_id) for run_id in records])
             add_feedback(records.values(), self._engine.select(Statement(sql, scope.params.as_tuple())).rows)
-        return pa.array([_stats_text(records.get(run_id or "")) for run_id in ids], pa.string())
+        return {run_id: _stats_text(record) for run_id, record in records.items()}
 
 
-def _pairs(batch: pa.RecordBatch) -> Iterator[tuple[str, bool]]:
-    return zip(batch.column(ID).to_pylist(), batch.column(_JUDGED).to_pylist(), strict=True)
+def _judged(batch: pa.RecordBatch) -> pa.Array:
+    """Ids of the runs in a batch that may have feedback."""
+    return batch.column(ID).filter(batch.column(_JUDGED).cast(pa.bool_()))
 
 
-def _record(run_id: str) -> RunRecord:
-    return RunRecord(id=run_id, session_id="", trace_id="", start_time=0, version=0)
+def _feedback_cells(batch: pa.RecordBatch, feedback: Mapping[str, str | None]) -> pa.Array:
+    if not _judged(batch):
+        return pa.nulls(batch.num_rows, pa.string())
+    return pa.array([feedback.get(run_id) for run_id in batch.column(ID).to_pylist()], pa.string())
 
 
-def _stats_text(record: RunRecord | None) -> str | None:
-    if record is None or not record.feedback:
+def _stats_text(record: RunRecord) -> str | None:
+    if not record.feedback:
         return None
     return msgspec.json.encode(feedback_stats(record.feedback)).decode()
 
@@ -197,26 +224,41 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held.append(batch)
         rows += batch.num_rows
         weight += batch.nbytes
-        if rows >= wanted_rows or weight >= BLOCK_BYTES:
-            yield pa.concat_batches(held)
+        if rows >= wanted_rows or weight >= ENOUGH_BYTES:
+            yield held[0] if len(held) == 1 else pa.concat_batches(held)
             wanted_rows = min(2 * rows, MAX_BATCH_ROWS)
             held, rows, weight = [], 0, 0
     if held:
         yield pa.concat_batches(held)
 
 
+def _grouped(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Some batches at a time. The first one comes at once, and each group may weigh twice what the last did."""
+    wanted = weight = 0
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        weight += batch.nbytes
+        if weight >= wanted:
+            wanted = min(2 * weight, TOGETHER_BYTES)
+            group, held, weight = held, [], 0
+            yield group
+    if held:
+        yield held
+
+
 def merged(left: Iterator[Piece], right: Iterator[Piece]) -> Iterator[Piece]:
     """Two runs of pieces as one, in order."""
     a, b = next(left, None), next(right, None)
     while a is not None and b is not None:
-        if a.places[-1] < b.places[0]:
+        if a.ends[1] < b.ends[0]:
             yield a
             a = next(left, None)
-        elif b.places[-1] < a.places[0]:
+        elif b.ends[1] < a.ends[0]:
             yield b
             b = next(right, None)
         else:
-            bound = min(a.places[-1], b.places[-1])
+            bound = min(a.ends[1], b.ends[1])
             head_a, a = _split(a, bound)
             head_b, b = _split(b, bound)
             yield _interleaved(head_a, head_b)
@@ -229,14 +271,14 @@ def merged(left: Iterator[Piece], right: Iterator[Piece]) -> Iterator[Piece]:
         yield from right
 
 
-def _split(piece: Piece, bound: tuple[int, int, int]) -> tuple[Piece, Piece | None]:
+def _split(piece: Piece, bound: Place) -> tuple[Piece, Piece | None]:
     """The rows up to the bound, and those behind it."""
-    count = sum(1 for place in piece.places if place <= bound)
+    count = bisect_right(range(len(piece)), bound, key=piece.place)
     return piece.slice(0, count), piece.slice(count) if count < len(piece) else None
 
 
 def _interleaved(a: Piece, b: Piece) -> Piece:
-    places = a.places + b.places
+    places = [piece.place(row) for piece in (a, b) for row in range(len(piece))]
     order = pa.array(sorted(range(len(places)), key=places.__getitem__), pa.int64())
     starts, ids = pa.concat_arrays([a.starts, b.starts]), pa.concat_arrays([a.ids, b.ids])
     return Piece(pa.concat_batches([a.batch, b.batch]).take(order), starts.take(order), ids.take(order))

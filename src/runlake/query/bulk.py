@@ -29,9 +29,6 @@ TRACE_SKEW_US: Final = 86_400_000_000
 MAX_STATEMENT_MEMORY_BYTES: Final = 1 << 30
 """Enough for the largest payloads; the share of one export of the engine's memory."""
 
-BLOCK_BYTES: Final = 4 << 20
-"""What the engine reads of a part at a time, at most; blocks of its default, 1 MB, cost a fifth more."""
-
 LOW_PRIORITY: Final = 10
 """The "nice" value of what works for exports: a tenth of a processor that others want, all of one that nobody wants."""
 
@@ -203,7 +200,6 @@ def _reading_settings(block_rows: int) -> dict[str, int | str]:
         # That thread is the engine's own. Without the right to lower priorities the engine leaves it as it is.
         "os_threads_nice_value_query": LOW_PRIORITY,
         "max_block_size": block_rows,
-        "preferred_block_size_bytes": BLOCK_BYTES,
         "optimize_read_in_order": 1,
         # Else each part is read ahead of the merge.
         "read_in_order_use_buffering": 0,

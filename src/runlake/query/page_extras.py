@@ -127,12 +127,17 @@ def _summarise(rows: Sequence[Sequence[Any]]) -> FeedbackSummary:
         avg=fmean(scores) if scores else None,
         min=min(scores, default=None),
         max=max(scores, default=None),
-        stdev=pstdev(scores) if scores else None,
+        stdev=_spread(scores),
         errors=sum(1 for row in rows if row[1]),
         values=Counter(categories),
         comments=tuple(comments)[:MAX_COMMENTS],
         sources=tuple(sorted({row[4] for row in rows})),
     )
+
+
+def _spread(scores: Sequence[float]) -> float | None:
+    """The standard deviation; of one score, which most keys of a run have, without the exact arithmetic of many."""
+    return pstdev(scores) if len(scores) > 1 else 0.0 if scores else None
 
 
 def children_sql(scope: RunScope, trace_ids: Sequence[UUID]) -> str:

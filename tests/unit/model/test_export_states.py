@@ -35,6 +35,7 @@ from runlake.model.export import (
     restart,
     settle,
     spawn,
+    stretches,
     time_out,
     waiting_us,
 )
@@ -286,3 +287,30 @@ def test_windows_follow_each_other_without_gap_or_overlap_and_each_knows_the_wat
 
 def test_a_cancelled_schedule_is_never_due() -> None:
     assert next_due_us(replace(SCHEDULE, status=Status.CANCELLED)) is None
+
+
+DAYS = [replace(WAITING, id=UUID(int=10 + day), start_us=day * DAY_US, end_us=(day + 1) * DAY_US) for day in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "at_most", "sizes"),
+    [
+        (DAYS, 9, [4]),
+        (DAYS, 3, [3, 1]),
+        ([DAYS[0], DAYS[2], DAYS[3]], 9, [1, 2]),
+        ([DAYS[0], replace(DAYS[1], project_id=UUID(int=5)), DAYS[2]], 9, [1, 1, 1]),
+        ([DAYS[0], replace(DAYS[1], retry_number=1), DAYS[2]], 9, [1, 1, 1]),
+        ([replace(DAYS[0], kind=RunKind.CHANGES), DAYS[1]], 9, [1, 1]),
+        ([DAYS[0], replace(DAYS[1], export_id=UUID(int=6))], 9, [1, 1]),
+    ],
+)
+def test_fresh_days_of_one_project_side_by_side_are_a_stretch(
+    runs: list[ExportRun], at_most: int, sizes: list[int]
+) -> None:
+    found = stretches(runs, at_most=at_most, of={WAITING.export_id, UUID(int=6)})
+    assert [len(stretch) for stretch in found] == sizes
+    assert [run for stretch in found for run in stretch] == runs
+
+
+def test_days_whose_content_cannot_be_cut_are_read_one_by_one() -> None:
+    assert [len(stretch) for stretch in stretches(DAYS, at_most=9, of=())] == [1, 1, 1, 1]
