@@ -48,6 +48,9 @@ _IDLE_TICK_S: Final = 15.0
 """Between two looks when nothing is at work, waits or is due; so late is seen what another process orders."""
 
 _CANDIDATES: Final = 100
+_LEAST_TOGETHER: Final = 4
+"""Runs that are taken together even where few are left."""
+
 _MAX_OPEN_WINDOWS: Final = 3
 """Windows of one schedule that are exported at the same time when it has to catch up."""
 
@@ -202,7 +205,8 @@ class ExportWorkers:
             return
         lease = Lease(owner=self._owner, now_us=now_us, until_us=now_us + LEASE_US)
         candidates = self._ledger.claimable_runs(now_us, limit=_CANDIDATES)
-        at_most = min(STRETCH_RUNS, -(-len(candidates) // free))
+        # Half of what there is, so that workers of other processes find some too.
+        at_most = min(STRETCH_RUNS, max(_LEAST_TOGETHER, len(candidates) // (2 * free)))
         cut = {export.id for export in unfinished if has_windows(export.spec.content)}
         for stretch in stretches(candidates, at_most=at_most, of=cut):
             if free <= 0:
