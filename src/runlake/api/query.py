@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -14,13 +14,13 @@ from litestar.types import ControllerRouterHandler
 
 from runlake.api.auth import Access
 from runlake.api.bodies import AnyRequest, read_small_body
-from runlake.api.notes import note_headers
 from runlake.api.parameters import read_path_id
 from runlake.api.run_bodies import EncoderOf, RunBodies, runs_answer
+from runlake.api.run_pages import page_answer
 from runlake.model.run_record import RunRecord, RunSelect
-from runlake.query.service import ListedRuns, RunQueries
+from runlake.query.service import RunQueries
 from runlake.wire.run_queries import DEFAULT_SELECT, RunQueryBody, decode_query_body, read_query
-from runlake.wire.runs import Cursors, RunBody, RunsAnswer, Validation
+from runlake.wire.runs import RunBody, RunsAnswer, Validation
 
 _S3_FIELDS: Final = frozenset({RunSelect.S3_URLS, RunSelect.INPUTS_S3_URLS, RunSelect.OUTPUTS_S3_URLS})
 
@@ -38,13 +38,11 @@ async def query_runs(
     tenant_id: NamedDependency[UUID],
     runs: NamedDependency[RunQueries],
     run_bodies: NamedDependency[RunBodies],
-) -> Response[bytes]:
+) -> Response[Any]:
     """One page, newest first unless asked otherwise; ``cursors.next`` is null on the last one."""
     spec = read_query(decode_query_body(await read_small_body(request)))
     page = await runs.page(spec, tenant_id=tenant_id)
-    answer = runs_answer(request, await asyncio.to_thread(_encode_page, page, run_bodies.of(request, tenant_id)))
-    answer.headers.update(note_headers(page.notes))
-    return answer
+    return await page_answer(request, page, run_bodies.of(request, tenant_id))
 
 
 @post(
@@ -88,18 +86,6 @@ async def read_one_run(
         select |= {RunSelect.MESSAGES}
     run = await runs.run(read_path_id(run_id, "run_id"), tenant_id=tenant_id, select=select)
     return runs_answer(request, await asyncio.to_thread(_encode_run, run, select, run_bodies.of(request, tenant_id)))
-
-
-def _encode_page(page: ListedRuns, encoder_of: EncoderOf) -> bytes:
-    encoder = encoder_of(page.runs, page.select)
-    return msgspec.json.encode(
-        RunsAnswer(
-            runs=[encoder.body(run) for run in page.runs],
-            cursors=Cursors(page.next_cursor),
-            explanation=msgspec.UNSET if page.explanation is None else page.explanation,
-            search_snippets=msgspec.UNSET if page.snippets is None else page.snippets,
-        )
-    )
 
 
 def _encode_run(run: RunRecord, select: frozenset[RunSelect], encoder_of: EncoderOf) -> bytes:

@@ -48,6 +48,15 @@ class RunBodies:
 
 
 def runs_answer(request: AnyRequest, body: bytes) -> Response[bytes]:
-    """Runs as JSON. A payload's NaN goes back to Python as it came; any other reader would refuse the whole answer."""
+    """Runs as JSON."""
+    return json_answer(constants_for(request)(body))
+
+
+def constants_for(request: AnyRequest) -> Callable[[bytes], bytes]:
+    """What is done to JSON for its reader: a payload's NaN goes back to Python as it came, others would refuse it."""
     is_python = "python" in (agent := request.headers.get("user-agent", "").lower()) or agent.startswith("langsmith-py")
-    return json_answer(body if is_python else without_constants(body))
+    return _as_it_is if is_python else without_constants
+
+
+def _as_it_is(body: bytes) -> bytes:
+    return body
