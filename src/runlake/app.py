@@ -21,7 +21,7 @@ from runlake.wiring.exports import start_exports
 from runlake.wiring.feedback import FeedbackParts
 from runlake.wiring.foundation import open_foundation
 from runlake.wiring.http import make_asgi
-from runlake.wiring.ingest import ingest_services, start_writer
+from runlake.wiring.ingest import ingest_services, start_replaced_sweeper, start_writer
 from runlake.wiring.objects import open_objects
 from runlake.wiring.operations import open_operations, watch_store
 from runlake.wiring.projects import project_services
@@ -72,6 +72,7 @@ def build(settings: Settings) -> Application:
         writer = start_writer(foundation, operations, objects)
         opening.callback(writer.close)
         opening.callback(objects.start_sweeper(foundation.engine).close)
+        opening.callback(start_replaced_sweeper(foundation, operations).close)
         deletions = start_deletions(foundation, writer, objects)
         opening.callback(deletions.worker.close)
         exports = start_exports(foundation, objects)

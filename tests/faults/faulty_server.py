@@ -2,7 +2,8 @@
 
 ``FAULT_KILL_AT=point:n`` kills the process at the n-th passage of a point of ``POINTS``. ``FAULT_CLOCK=path`` adds the
 seconds that the file holds to the clock, whenever it is read. ``FAULT_SLOW=text:seconds`` has every select wait that
-has the text among its parameters. Production code has no hook for any of this.
+has the text among its parameters. ``FAULT_HURRY`` has replaced rows removed at once and a few at a time. Production
+code has no hook for any of this.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import runlake.app
 from runlake import cli
+from runlake.ingest import replaced_sweep
 from runlake.ingest.rows import SETTLED_COLUMNS
 from runlake.store.chdb import ChdbEngine
 from runlake.store.engine import Rows, Statement
@@ -25,6 +27,7 @@ from runlake.store.moment import Moments
 KILL_VARIABLE: Final = "FAULT_KILL_AT"
 CLOCK_VARIABLE: Final = "FAULT_CLOCK"
 SLOW_VARIABLE: Final = "FAULT_SLOW"
+HURRY_VARIABLE: Final = "FAULT_HURRY"
 
 POINTS: Final = (
     "before project",
@@ -42,12 +45,22 @@ POINTS: Final = (
 )
 """What a commit does, in the order in which it may happen."""
 
+REMOVAL_POINTS: Final = (
+    "before removal",
+    "after removal",
+    "before forgetting",
+    "after forgetting",
+    "before rewriting",
+    "after rewriting",
+)
+"""What the removal of replaced rows does; the engine goes on with what was begun after "removal" and "rewriting"."""
+
 
 class KillAt:
     """Ends the process without a chance to write anything, at one passage of one point."""
 
     def __init__(self, point: str, passage: int) -> None:
-        if point not in POINTS:
+        if point not in POINTS + REMOVAL_POINTS:
             raise ValueError(f"no point {point!r}")
         self._point = point
         self._left = itertools.count(1)
@@ -84,6 +97,32 @@ def kill_around(reach: KillAt) -> None:
     Ledger.create_project = reporting_create  # type: ignore[method-assign, assignment]
 
 
+def kill_around_removal(reach: KillAt) -> None:
+    """Have every step of the removal of replaced rows report when it begins and ends."""
+    command, removed = ChdbEngine.command, Moments.removed
+    names = {"DELETE FROM runs": "removal", "ALTER TABLE runs APPLY DELETED MASK": "rewriting"}
+
+    def reporting_command(engine: ChdbEngine, statement: Statement, /) -> None:
+        name = next((name for start, name in names.items() if statement.sql.startswith(start)), None)
+        reach(f"before {name}")
+        command(engine, statement)
+        reach(f"after {name}")
+
+    def reporting_removed(moments: Moments, until: int) -> None:
+        reach("before forgetting")
+        removed(moments, until)
+        reach("after forgetting")
+
+    ChdbEngine.command = reporting_command  # type: ignore[method-assign]
+    Moments.removed = reporting_removed  # type: ignore[method-assign, assignment]
+
+
+def hurry_removal() -> None:
+    """Have replaced rows removed as soon as they may be in a store that nobody reads."""
+    pace = replaced_sweep.SweepPace(every_s=0.2, rows=1, rest=0.0, kept_us=0)
+    replaced_sweep.SweepPace = lambda: pace  # type: ignore[assignment, misc]
+
+
 def shifted(clock: Callable[[], int], offset: Path) -> Callable[[], int]:
     """``clock`` with the seconds added that the file ``offset`` holds at that moment."""
     return lambda: clock() + int(offset.read_text()) * 1_000_000
@@ -106,7 +145,11 @@ def slow_selects(text: str, seconds: float) -> None:
 def main() -> None:
     if spec := os.environ.get(KILL_VARIABLE):
         point, _, passage = spec.partition(":")
-        kill_around(KillAt(point, int(passage)))
+        reach = KillAt(point, int(passage))
+        kill_around(reach)
+        kill_around_removal(reach)
+    if os.environ.get(HURRY_VARIABLE):
+        hurry_removal()
     if path := os.environ.get(CLOCK_VARIABLE):
         runlake.app.now_us = shifted(runlake.app.now_us, Path(path))
     if spec := os.environ.get(SLOW_VARIABLE):

@@ -85,6 +85,11 @@ class WriterMetrics:
             value=age_us * _MICROSECOND_S,
         )
         yield GaugeMetricFamily(
+            "runlake_replaced_rows",
+            "Rows of runs that a later row of their run has replaced and that are not removed yet.",
+            value=stats.replaced_rows,
+        )
+        yield GaugeMetricFamily(
             "runlake_last_commit_seconds", "Duration of the last commit.", value=stats.last_commit_ms * _MILLISECOND_S
         )
         yield CounterMetricFamily(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from runlake.deletes.target import EVERYTHING, Target, TargetSql
+from runlake.deletes.target import Target, TargetSql
 from runlake.model.deletion import Contents, Left
 from runlake.store.engine import Engine, Statement
+from runlake.store.mutations import EVERYTHING
 
 TABLES: Final = ("runs", "open_runs", "feedback")
 """Tables with rows of deleted traces."""

@@ -11,10 +11,10 @@ from typing import Final
 
 from runlake.deletes.contents import TABLES
 from runlake.deletes.run_objects import RunObjects, remove_objects
-from runlake.deletes.target import EVERYTHING, Target, TargetSql
+from runlake.deletes.target import Target, TargetSql
 from runlake.model.deletion import DeletionKind
 from runlake.store.engine import Engine, Params, Row, Statement
-from runlake.store.mutations import start_mutation, wait_for_mutations
+from runlake.store.mutations import EVERYTHING, start_mutation, wait_for_mutations
 
 _WAIT_S: Final = 15.0
 """Longest that a step waits for the engine; what takes longer goes on by itself and is met again at the next try."""

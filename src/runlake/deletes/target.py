@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from runlake.model.deletion import Deletion, DeletionKind
 from runlake.model.run import NO_ID
 from runlake.store.engine import Params, Statement
-
-EVERYTHING: Final = {"apply_deleted_mask": 0}
-"""Setting of a statement that also sees rows that are masked and still on disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,9 +118,12 @@ def _also_finished(engine: Engine, alive: Sequence[tuple[UUID, UUID]]) -> list[t
 
 
 def _read_replaced(engine: Engine) -> dict[UUID, list[ReplacedRow]]:
-    """Of each tenant the rows that others replace, or more than can be named."""
-    limit = f"LIMIT {REPLACED_NAMED_AT_MOST + 1} BY tenant_id"
-    sql = f"SELECT tenant_id, replaces, version FROM runs WHERE replaces > 0 {limit}"
+    """Of each tenant the rows that others replace and that are still there, or more than can be named."""
+    still_there = "SELECT version FROM runs WHERE version IN (SELECT replaces FROM runs WHERE replaces > 0)"
+    sql = (
+        f"SELECT tenant_id, replaces, version FROM runs WHERE replaces > 0 AND replaces IN ({still_there})"
+        f" LIMIT {REPLACED_NAMED_AT_MOST + 1} BY tenant_id"
+    )
     rows: dict[UUID, list[ReplacedRow]] = {}
     for tenant_id, old, new in engine.select(Statement(sql)).rows:
         rows.setdefault(UUID(str(tenant_id)), []).append(ReplacedRow(int(str(old)), int(str(new))))

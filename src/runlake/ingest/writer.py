@@ -62,7 +62,11 @@ class DeletingWriter:
 
 @dataclass(frozen=True, slots=True)
 class WriterStats:
-    """Counters since start. ``oldest_open_us`` is the last write to the open run that was written to least recently."""
+    """Counters since start.
+
+    ``oldest_open_us`` is the last write to the open run that was written to least recently; ``replaced_rows`` are those
+    of ``runs`` that reads have to leave out.
+    """
 
     commits: int
     runs: int
@@ -74,6 +78,7 @@ class WriterStats:
     failed_sweeps: int
     dropped_writes: int
     oldest_open_us: int | None
+    replaced_rows: int
 
 
 class Writer:
@@ -185,6 +190,7 @@ class Writer:
             failed_sweeps=self._failed_sweeps,
             dropped_writes=self.tombstones.dropped,
             oldest_open_us=self._open_set.oldest_version(),
+            replaced_rows=self._moments.count_replaced(),
         )
 
     def check(self) -> None:

@@ -17,7 +17,7 @@ from runlake.query.compile import compile_filter, time_value
 from runlake.query.context import NO_CANDIDATES, Candidates, FilterContext
 from runlake.store.columns import ColumnMap
 from runlake.store.engine import Params, Statement
-from runlake.store.moment import Moment
+from runlake.store.moment import Moment, ReplacedRow
 
 
 class RunTable(Enum):
@@ -133,16 +133,19 @@ class RunScope:
         return f"SELECT {cells} FROM runs WHERE {' AND '.join([*where, *conditions])}{tail}"
 
     def _replaced(self) -> str:
-        """The versions of rows whose run has a later row."""
-        rows = self._moment.replaced_rows
-        if rows is None:
-            return (
-                f"(SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
-                f" AND version <= {self.visible})"
-            )
-        versions = tuple(row.version for row in rows)
-        self._replaced_versions = self._replaced_versions or self.params.add("Array(UInt64)", versions)
+        """The versions of rows whose run has a later row. Made once, so that equal selects have equal text."""
+        if self._replaced_versions is None:
+            self._replaced_versions = self._find_replaced(self._moment.replaced_rows)
         return self._replaced_versions
+
+    def _find_replaced(self, rows: Sequence[ReplacedRow] | None) -> str:
+        if rows is not None:
+            return self.params.add("Array(UInt64)", tuple(row.version for row in rows))
+        gone = self.params.add("UInt64", self._moment.removed_until)
+        return (
+            f"(SELECT replaces FROM runs WHERE tenant_id = {self.tenant} AND replaces > 0"
+            f" AND version > {gone} AND version <= {self.visible})"
+        )
 
     def _select_open(self, cells: str, conditions: Sequence[str], tail: str) -> str:
         """The latest visible state of each open run; a state that says ``settled`` is to be found in ``runs``."""

@@ -56,7 +56,7 @@ class Moment:
     """What a reader needs to know of the store's state.
 
     ``replaced_rows``: exactly the rows of ``runs`` that another has replaced, which reads must leave out, or None when
-    they are too many to name; then a read has to find them.
+    they are too many to name; then a read has to find them, by marks after ``removed_until``.
     ``open_rows``: exactly the rows of ``open_runs`` that count, or None when they are too many to name or the moment
     is not the current one; then a read has to find the latest row of each run itself.
     ``hidden_deletions``: deletions whose traces no read may show; of the present, whatever moment is read.
@@ -71,6 +71,7 @@ class Moment:
     known_since: int = 0
     hidden_deletions: tuple[UUID, ...] = ()
     object_rows: tuple[NamedRow, ...] | None = field(default=(), repr=False)
+    removed_until: int = 0
 
     @property
     def has_open(self) -> bool:
@@ -107,6 +108,8 @@ class Moments:
         self._with_objects: dict[UUID, tuple[NamedRow, ...] | None] = {}
         self._open: dict[UUID, tuple[NamedRow, ...] | None] = {}
         self._known_since = 0
+        self._removed_until = 0
+        self._naming: dict[UUID, list[ReplacedRow]] = {}
         self._held: list[int] = []
         self._hidden: dict[UUID, tuple[UUID, ...]] = {}
 
@@ -127,6 +130,8 @@ class Moments:
         with self._lock:
             self._visible_version = max(self._visible_version, visible_version)
             for tenant_id, rows in (replaced or {}).items():
+                if tenant_id in self._naming:
+                    self._naming[tenant_id] += rows
                 known = self._replaced.get(tenant_id, ())
                 if known is not None:
                     together = (*known, *rows)
@@ -171,6 +176,41 @@ class Moments:
         with self._lock:
             self._known_since = max(self._known_since, version)
 
+    def count_replaced(self, until: int | None = None) -> int:
+        """How many rows were replaced (up to a version), of a tenant with more than can be named as many as can."""
+        with self._lock:
+            return sum(
+                REPLACED_NAMED_AT_MOST
+                if rows is None
+                else sum(until is None or row.by_version <= until for row in rows)
+                for rows in self._replaced.values()
+            )
+
+    def removed(self, until: int) -> None:
+        """Every row that was replaced up to that version is gone from ``runs``, so no read need leave it out."""
+        with self._lock:
+            self._removed_until = max(self._removed_until, until)
+            for tenant_id, rows in self._replaced.items():
+                if rows is not None:
+                    self._replaced[tenant_id] = tuple(row for row in rows if row.by_version > until)
+
+    def unnamed(self) -> tuple[UUID, ...]:
+        """Tenants of which more rows were replaced than can be named."""
+        with self._lock:
+            return tuple(tenant_id for tenant_id, rows in self._replaced.items() if rows is None)
+
+    def begin_naming(self, tenant_id: UUID) -> int:
+        """The visible version; what is replaced after it is remembered until ``end_naming``."""
+        with self._lock:
+            self._naming[tenant_id] = []
+            return self._visible_version
+
+    def end_naming(self, tenant_id: UUID, rows: Sequence[ReplacedRow]) -> None:
+        """``rows`` are all that were replaced up to the version of ``begin_naming`` and are still there."""
+        with self._lock:
+            together = (*rows, *self._naming.pop(tenant_id))
+            self._replaced[tenant_id] = together if len(together) <= REPLACED_NAMED_AT_MOST else None
+
     def current(self, tenant_id: UUID) -> Moment:
         with self._lock:
             return Moment(
@@ -180,4 +220,5 @@ class Moments:
                 self._known_since,
                 self._hidden.get(tenant_id, ()),
                 self._with_objects.get(tenant_id, ()),
+                self._removed_until,
             )

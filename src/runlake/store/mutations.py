@@ -14,6 +14,8 @@ from runlake.store.engine import Engine, Params, Statement
 
 _FIRST_LOOK_S: Final = 0.002
 _LONGEST_PAUSE_S: Final = 0.1
+EVERYTHING: Final = {"apply_deleted_mask": 0}
+"""Setting of a statement that also sees rows that a quick delete has marked and that are still on disk."""
 _UNWAITED: Final = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
 
 

@@ -7,6 +7,7 @@ from runlake.api.feedback import Stamps
 from runlake.api.ingest import IngestService
 from runlake.ingest.batch import BatchWriter
 from runlake.ingest.costs import CostBook
+from runlake.ingest.replaced_sweep import ReplacedSweeper
 from runlake.ingest.writer import Writer
 from runlake.wiring.foundation import Foundation
 from runlake.wiring.objects import ObjectParts
@@ -30,6 +31,18 @@ def start_writer(foundation: Foundation, operations: Operations, parts: ObjectPa
     )
     writer.start()
     return writer
+
+
+def start_replaced_sweeper(foundation: Foundation, operations: Operations) -> ReplacedSweeper:
+    """What removes rows of runs that were replaced; to be closed."""
+    sweeper = ReplacedSweeper(
+        engine=foundation.engine,
+        moments=foundation.moments,
+        now_us=foundation.now_us,
+        check_space=operations.reserve.check,
+    )
+    sweeper.start()
+    return sweeper
 
 
 def ingest_services(foundation: Foundation, operations: Operations, writer: BatchWriter) -> dict[str, object]:
