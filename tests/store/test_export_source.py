@@ -6,6 +6,8 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -76,6 +78,30 @@ def test_a_batch_of_nothing_but_nulls_and_no_rows_have_the_same_schema(store: Op
     with source.batches(selection) as batches:
         assert [batch.schema for batch in batches] == [source.schema(selection)]
     assert rows_of(store, filter='eq(name, "nobody")') == []
+
+
+@pytest.mark.parametrize("content", [ContentKind.RUNS, ContentKind.FLATTENED])
+@pytest.mark.parametrize("filter_", [None, 'neq(name, "run-5")'])
+def test_windows_read_together_hold_what_each_holds_read_alone(
+    store: OpenStore, content: ContentKind, filter_: str | None
+) -> None:
+    """Windows end where a run starts, where none does, and one is empty; finished and open runs on both sides."""
+    store.write(*done(1), create(2), *done(3), *done(4), *done(5), create(9), *done(10), *done(12))
+    ends_us = [START_US + seconds * SECOND_US for seconds in (3, 4, 6, 9, 11)]
+    whole = ExportSelection(
+        tenant_id=TENANT, project_ids=(PROJECT,), start_us=START_US, end_us=ends_us[-1], content=content, filter=filter_
+    )
+    source = source_of(store)
+    alone: list[list[dict[str, Any]]] = []
+    for start_us, end_us in pairwise([START_US, *ends_us]):
+        with source.batches(replace(whole, start_us=start_us, end_us=end_us)) as batches:
+            alone.append([row for batch in batches for row in batch.to_pylist()])
+    together: list[list[dict[str, Any]]] = [[] for _ in ends_us]
+    with source.windows(whole, ends_us) as parts:
+        for number, batch in parts:
+            together[number] += batch.to_pylist()
+    assert together == alone
+    assert source.counts(whole, ends_us) == [len(rows) for rows in alone] == [2, 1, 1 + (filter_ is None), 0, 2]
 
 
 @pytest.mark.parametrize("size", [10, payloads.LARGE_CELL_BYTES - 20, payloads.LARGE_CELL_BYTES + 1, 10_000_000])
