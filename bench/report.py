@@ -237,7 +237,12 @@ def _feedback_lines(rates: Iterable[FeedbackRate]) -> Iterator[Line]:
 
 
 _FEEDBACK_PER_S: Final = 2_000
-_EXPORT_TARGETS: Final = {"Parquet to disk": 30_000, "Parquet to S3": 20_000, "JSONL to disk": 15_000}
+_EXPORT_TARGETS: Final = {
+    "Parquet to disk": 30_000,
+    "JSONL to disk": 15_000,
+    "Parquet to S3": 20_000,
+    "JSONL to S3": 15_000,
+}
 
 
 def _export_lines(costs: ExportCosts) -> Iterator[Line]:
