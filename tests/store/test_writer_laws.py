@@ -1,4 +1,4 @@
-"""Law: any order, split and repetition of a run's writes, with restarts and silence between, gives the same run once."""
+"""Law: any order, split and repetition of a run's writes, with restarts and silence between, gives one run, once."""
 
 from __future__ import annotations
 
