@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
@@ -50,8 +50,6 @@ def main() -> int:
     exam = material.exam
     console.print(f"{exam.runs:,} runs, {exam.raw_bytes / 1e6:.0f} MB of JSON in {material.body_count:,} bodies")
     report = _run(options, material, folder, console)
-    (DATA / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
-    shutil.copy(DATA / "report.json", DATA / f"report-{options.size}.json")
     print_report(report, console)
     if options.write_docs:
         write_page(report, ROOT / "docs" / "performance.md")
@@ -78,28 +76,37 @@ def _serving(folder: Path) -> Iterator[Server]:
 
 
 def _run(options: argparse.Namespace, material: Material, folder: Path, console: Console) -> Report:
+    """Every phase, the report written after each: of an hour that ends early, what it found is not lost."""
     exam = material.exam
     shutil.rmtree(folder / "server", ignore_errors=True)
     (folder / "server.log").unlink(missing_ok=True)
     with _serving(folder) as server:
-        fresh_start_s, fresh_idle_mb = server.start_s, server.resident_mb()
-        loaded = load(server, material)
-        console.print(loaded, highlight=False)
-        server.reset_peak()
+        report = _loaded(options, server, material, console)
         with Client(server.port) as client:
             ids = project_ids(client, exam.projects)
-            cells = measure(client, ids, exam)
-        query_peak_mb = server.peak_mb()
-        pulls = measure_pulls(server, exam.runs)
-        exports = measure_exports(server, ids)
+            cells = tuple(measure(client, ids, exam))
+        report = _noted(report, cells=cells, query_peak_mb=round(server.peak_mb()))
+        report = _noted(report, pulls=tuple(measure_pulls(server, exam.runs)))
+        report = _noted(report, exports=measure_exports(server, ids))
     cold, resting = _after_restart(folder, exam)
+    report = _noted(report, cold=tuple(cold), resting=resting)
     with _serving(folder) as server:
         freshness, mixed = _live(options, server, ids, exam, folder)
+        report = _noted(report, freshness=freshness, mixed=mixed)
         feedback = tuple(measure_feedback(server, ids, seconds=options.feedback_seconds))
-    return Report(
+    return _noted(report, feedback=feedback, load_average=os.getloadavg()[0])
+
+
+def _loaded(options: argparse.Namespace, server: Server, material: Material, console: Console) -> Report:
+    """Load the server, and begin the report with what that cost."""
+    fresh_start_s, fresh_idle_mb = server.start_s, server.resident_mb()
+    loaded = load(server, material)
+    console.print(loaded, highlight=False)
+    server.reset_peak()
+    report = Report(
         size=options.size,
-        runs=exam.runs,
-        seed=exam.seed,
+        runs=material.exam.runs,
+        seed=material.exam.seed,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=this_commit(ROOT),
         command=f"make bench SIZE={options.size}",
@@ -108,17 +115,24 @@ def _run(options: argparse.Namespace, material: Material, folder: Path, console:
         fresh_start_s=round(fresh_start_s, 2),
         fresh_idle_mb=round(fresh_idle_mb),
         load=loaded,
-        query_peak_mb=round(query_peak_mb),
-        pulls=tuple(pulls),
-        exports=exports,
-        cells=tuple(cells),
-        cold=tuple(cold),
-        freshness=freshness,
-        mixed=mixed,
-        feedback=feedback,
-        resting=resting,
+        query_peak_mb=0,
+        cells=(),
+        cold=(),
+        freshness=None,
+        mixed=None,
+        resting=None,
         load_average=os.getloadavg()[0],
     )
+    return _noted(report)
+
+
+def _noted(report: Report, **found: Any) -> Report:
+    """The report with what was found, on disk."""
+    report = msgspec.structs.replace(report, **found)
+    text = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    for name in ("report.json", f"report-{report.size}.json"):
+        (DATA / name).write_bytes(text)
+    return report
 
 
 def _live(
