@@ -28,7 +28,7 @@ from runlake.model.run_stats import (
 from runlake.model.thread import ThreadSummary
 from runlake.model.usage import UsageOf
 from runlake.query.fetch import RunFetcher
-from runlake.query.request import PageKey, QueryLimits, RunQuery
+from runlake.query.request import Order, PageKey, QueryLimits, RunQuery
 from runlake.query.stats import Grouping, StatsReader
 from runlake.query.threads import ThreadReader
 from store.harness import START_US, TENANT, OpenStore, create, open_store, run_id
@@ -210,6 +210,20 @@ def test_roots_show_what_their_traces_took(populated: tuple[OpenStore, list[Root
     wanted = query(is_root=True, usage_of=UsageOf.ROOTS_TRACE, select=frozenset({RunSelect.TOTAL_TOKENS}))
     page = RunFetcher(store.engine, LIMITS).page(wanted, store.moments.current(TENANT))
     assert {run.id: run.total_tokens for run in page.runs} == {str(root.id): root.tokens for root in roots}
+
+
+def test_a_page_with_a_whole_trace_adds_up_what_a_statement_adds_up(populated: tuple[OpenStore, list[Root]]) -> None:
+    """One trace is added up from its page; of a list of traces, and of a page that is cut, the store is asked."""
+    store, roots = populated
+    fetcher, moment = RunFetcher(store.engine, LIMITS), store.moments.current(TENANT)
+    select = frozenset(RunSelect) - {RunSelect.CHILD_RUN_IDS, RunSelect.DIRECT_CHILD_RUN_IDS}
+    of_roots = {"usage_of": UsageOf.ROOTS_TRACE, "select": select}
+    for root in roots:
+        whole = fetcher.page(query(trace=root.id, **of_roots), moment)
+        assert whole == fetcher.page(query(traces=(root.id,), **of_roots), moment)
+        assert whole.runs[-1].total_tokens == root.tokens
+        cut = fetcher.page(query(trace=root.id, page_rows=1, order=Order.OLDEST_FIRST, **of_roots), moment)
+        assert cut.runs == whole.runs[-1:]
 
 
 def stats_of(store: OpenStore, wanted: RunQuery, selects: frozenset[StatsSelect] = DEFAULT_STATS) -> RunStats:

@@ -31,6 +31,7 @@ from runlake.query.usage_sql import (
     by_trace_sql,
     read_usage_by,
     show_usage,
+    sum_of,
 )
 from runlake.store.columns import PAYLOAD_SELECTS
 from runlake.store.engine import Engine, Row, Statement
@@ -73,7 +74,8 @@ class RunFetcher:
         rows = max(1, min(query.page_rows, MAX_PAGE_ROWS))
         runs, has_more = self._by_id(query, moment, rows) or self._pieces(query, moment, rows)
         self._load_objects(runs, query.tenant_id)
-        sums = self._ask_for_sums(runs, query, moment)
+        is_whole = not has_more and _is_whole_trace(query) and _shows_sums(runs, query)
+        sums = [] if is_whole else self._ask_for_sums(runs, query, moment)
         if runs and RunSelect.FEEDBACK_STATS in query.select:
             add_feedback(runs, self._feedback(_ids(run.id for run in runs), query, moment))
         if runs and query.select & _CHILDREN:
@@ -81,6 +83,9 @@ class RunFetcher:
             add_children(runs, self._rows(children_sql(scope, _ids(run.trace_id for run in runs)), scope))
         if sums:
             _show_sums(runs, query, read_usage_by(found.result() for found in sums))
+        elif is_whole:
+            with_details = bool(query.select & DETAIL_FIELDS)
+            _show_sums(runs, query, {str(query.trace): sum_of(runs, with_details=with_details)})
         return RunPage(runs, _key_of(runs[-1]) if has_more and runs else None)
 
     def one(self, query: RunQuery, moment: Moment) -> RunRecord | None:
@@ -287,6 +292,21 @@ def _shows_sums(runs: Sequence[RunRecord], query: RunQuery) -> bool:
             return bool(query.select & (shown | {RunSelect.FIRST_TOKEN_TIME})) and bool(runs)
         case _:
             assert_never(query.usage_of)
+
+
+def _is_whole_trace(query: RunQuery) -> bool:
+    """Whether a page with nothing after it holds every run of a trace, so that the page itself tells the sums."""
+    return query.trace is not None and query == RunQuery(
+        tenant_id=query.tenant_id,
+        sessions=query.sessions,
+        trace=query.trace,
+        order=query.order,
+        page_rows=query.page_rows,
+        select=query.select,
+        usage_of=UsageOf.ROOTS_TRACE,
+        feedback_from=query.feedback_from,
+        feedback_to=query.feedback_to,
+    )
 
 
 def _summed(runs: Iterable[RunRecord], query: RunQuery) -> Iterator[RunRecord]:

@@ -71,7 +71,21 @@ def usage_cells(scope: RunScope, *, with_details: bool) -> tuple[str, str]:
 
 def read_usage(cells: Sequence[Any]) -> UsageTotals:
     """The cells of ``usage_cells``: sums, and the details of each run where they follow."""
-    details = [_DETAILS.decode(text) for text in cells[7]] if len(cells) > len(USAGE_FIELDS) + 1 else []
+    return _totals(cells, cells[7] if len(cells) > len(USAGE_FIELDS) + 1 else ())
+
+
+def sum_of(runs: Iterable[RunRecord], *, with_details: bool) -> UsageTotals:
+    """What the runs show of their own, added up: the same as a statement over them says."""
+    return add_usage([_own_usage(run, with_details=with_details) for run in runs])
+
+
+def _own_usage(run: RunRecord, *, with_details: bool) -> UsageTotals:
+    details = (run.usage_details,) if with_details and run.usage_details is not None else ()
+    return _totals((*_own_numbers(run), run.first_token_time), details)
+
+
+def _totals(cells: Sequence[Any], all_details: Iterable[str | bytes]) -> UsageTotals:
+    details = [_DETAILS.decode(text) for text in all_details]
     return UsageTotals(
         total_tokens=int(cells[0]),
         prompt_tokens=int(cells[1]),
