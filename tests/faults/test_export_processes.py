@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.export_process import ROWS_A_DAY, STEPS
 from store.export_harness import ExportBench, open_bench, until
 
 SCRIPT = Path(__file__).with_name("export_process.py")
@@ -61,3 +62,33 @@ def test_processes_share_an_export_and_one_finishes_it_when_the_others_are_kille
         lost = [run for run in runs if run.errors]
         assert lost
         assert {error for run in lost for error in run.errors.values()} == {"the worker stopped without a word"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        pytest.param(step, number, marks=[] if (step, number) == ("publish", 2) else pytest.mark.slow)
+        for step in STEPS
+        for number in ((1,) if step in ("settle", "manifest") else (1, 2))
+    ],
+)
+def test_what_a_process_killed_at_any_step_leaves_another_ends(
+    tmp_path: Path, step: str, number: int, when: str
+) -> None:
+    with open_bench(tmp_path / "data") as bench:
+        bench.reader.rows_per_day = ROWS_A_DAY
+        export_id = bench.export(days=3)
+        environment = os.environ | {"PYTHONPATH": f"{TESTS}:{os.environ.get('PYTHONPATH', '')}"}
+        killed = subprocess.run(
+            [sys.executable, str(SCRIPT), str(tmp_path / "data"), step, when, str(number)],
+            check=False,
+            timeout=30,
+            env=environment,
+            capture_output=True,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        bench.workers()
+        assert bench.wait(export_id, timeout_s=30) == "Completed"
+        assert sorted(bench.rows()) == sorted(bench.expected_rows())
+        assert len(bench.paths("manifest.json")) == 1
